@@ -1,0 +1,1 @@
+"""The story step by step: intake, deciding again."""

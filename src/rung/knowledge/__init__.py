@@ -1,0 +1,1 @@
+"""Similar tickets and articles."""

@@ -1,0 +1,1 @@
+"""The crash proof: what was answered is stored, once, whatever is killed."""
