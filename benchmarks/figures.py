@@ -30,7 +30,9 @@ def parser(about: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=about)
     made.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     made.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
-    made.add_argument("--profile", action="store_true", help="show where the time goes, even if goals are met")
+    made.add_argument(
+        "--profile", action="store_true", help="show where the time goes, even if goals are met"
+    )
     return made
 
 

@@ -281,7 +281,10 @@ def test_redacting_twice_changes_nothing(before: str, marked: str, after: str) -
     assert once.count("\n") == text.count("\n")
 
 
-@given(st.lists(st.sampled_from((*SECRETS, *INNOCENT)), max_size=5), st.sampled_from((" ", "\n", ", ", "; ", "&", '"')))
+@given(
+    st.lists(st.sampled_from((*SECRETS, *INNOCENT)), max_size=5),
+    st.sampled_from((" ", "\n", ", ", "; ", "&", '"')),
+)
 @settings(max_examples=300, deadline=None)
 def test_redacting_a_mixture_twice_changes_nothing(lines: list[str], between: str) -> None:
     """Secrets side by side do not uncover one another."""
@@ -316,7 +319,11 @@ def test_masking_keeps_the_length_and_all_outside(text: str, spans: list[tuple[i
 
 def test_overlapping_secrets_become_one() -> None:
     """A key inside a password's value is one secret, under the kind that begins first."""
-    assert merged([("b", 4, 9), ("a", 2, 6), ("c", 12, 14), ("d", 14, 15)]) == [("a", 2, 9), ("c", 12, 14), ("d", 14, 15)]
+    assert merged([("b", 4, 9), ("a", 2, 6), ("c", 12, 14), ("d", 14, 15)]) == [
+        ("a", 2, 9),
+        ("c", 12, 14),
+        ("d", 14, 15),
+    ]
 
 
 def test_a_fingerprint_tells_secrets_apart_and_depends_on_the_key() -> None:
@@ -339,7 +346,9 @@ def test_a_fingerprint_tells_secrets_apart_and_depends_on_the_key() -> None:
         ("badge ([0-9]{4})", "badge none", []),
     ],
 )
-def test_an_organisation_adds_its_own_secrets(pattern: str, text: str, expected: list[tuple[int, int]]) -> None:
+def test_an_organisation_adds_its_own_secrets(
+    pattern: str, text: str, expected: list[tuple[int, int]]
+) -> None:
     """The first group is masked, or the whole match; the pattern is its own gate."""
     detector = custom("acme", pattern)
 

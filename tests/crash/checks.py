@@ -32,7 +32,16 @@ async def listed(client: httpx.AsyncClient, url: str, token: str) -> Counter[str
 
 async def stored_counts(database: Any) -> dict[str, int]:
     """Rows of each table, for the summary."""
-    tables = ("tickets", "messages", "decisions", "ledger", "deliveries", "replies", "commands", "kept_payloads")
+    tables = (
+        "tickets",
+        "messages",
+        "decisions",
+        "ledger",
+        "deliveries",
+        "replies",
+        "commands",
+        "kept_payloads",
+    )
     return {t: await database.fetchval(f"SELECT count(*) FROM rung.{t}") for t in tables}  # noqa: S608 - fixed
 
 
@@ -72,7 +81,9 @@ async def check_store(
         wrong = await _check_decisions(database, decisions, again)
         count = "SELECT ticket_id, count(*)::int FROM rung.{} GROUP BY 1"
         wrong += _differing(
-            "messages", {t: n for t, n in messages.items() if n}, await _rows(database, count.format("messages"))
+            "messages",
+            {t: n for t, n in messages.items() if n},
+            await _rows(database, count.format("messages")),
         )
         ledger = "SELECT ticket_id, count(*)::int FROM rung.ledger WHERE kind = '{}' GROUP BY 1"
         wrong += _differing(

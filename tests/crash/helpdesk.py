@@ -94,7 +94,9 @@ class Helpdesk:
                 if reply is not None and reply.status_code < httpx.codes.BAD_REQUEST:
                     break
                 if reply is not None and reply.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
-                    self.wrong.append(f"{delivery.path} {delivery.tickets[0]}: {reply.status_code} {reply.text}")
+                    self.wrong.append(
+                        f"{delivery.path} {delivery.tickets[0]}: {reply.status_code} {reply.text}"
+                    )
                     return []
                 self.retries += 1
                 await asyncio.sleep(pause)
@@ -103,7 +105,7 @@ class Helpdesk:
         if reply.status_code == httpx.codes.ACCEPTED or ("results" not in told and "ticket_id" not in told):
             self.wrong.append(f"{delivery.path} {delivery.tickets[0]}: not taken in: {told}")
             return []
-        results: list[dict[str, Any]] = told["results"] if "results" in told else [told]
+        results: list[dict[str, Any]] = told.get("results", [told])
         self.on_answer()
         return results
 

@@ -121,7 +121,9 @@ def say(text: str) -> None:
 async def at_once(helpdesk: Helpdesk, seed: int) -> list[str]:
     """The same webhook, delivered at the same time from many connections, makes one ticket."""
     identity = f"crash-{seed}-at-once"
-    body = orjson.dumps({"id": identity, "subject": "Orders API answers 500", "body": "HTTP 500 on /v2/orders"})
+    body = orjson.dumps(
+        {"id": identity, "subject": "Orders API answers 500", "body": "HTTP 500 on /v2/orders"}
+    )
     delivery = Delivery(HOOK, body, (identity,), f"msg_{identity}")
 
     async def one() -> list[dict[str, Any]]:
@@ -141,7 +143,11 @@ async def echo(helpdesk: Helpdesk, client: httpx.AsyncClient) -> list[str]:
     address = f"{helpdesk.url}{API}/{ticket}"
     headers = {"authorization": f"Bearer {helpdesk.token}"}
     before = (await client.get(address, headers=headers)).raise_for_status().json()
-    note = {"id": "our-note", "author": "rung", "body": "ECONNREFUSED 10.0.45.2:5432, java.lang.OutOfMemoryError"}
+    note = {
+        "id": "our-note",
+        "author": "rung",
+        "body": "ECONNREFUSED 10.0.45.2:5432, java.lang.OutOfMemoryError",
+    }
     body = orjson.dumps({"id": ticket, "subject": "note", "messages": [note]})
     echoed = Delivery(HOOK, body, (ticket,), f"msg_{ticket}_echo", "our-note")
     results = await helpdesk.send(client, echoed)
@@ -186,7 +192,9 @@ async def check_end(installation: Installation, killer: Killer, helpdesk: Helpde
         found = await listed(client, helpdesk.url, helpdesk.token)
         sent = {t for a in helpdesk.answered for t in a.delivery.tickets}
         wrong += [f"{ticket} is not in the list" for ticket in sent - found.keys()]
-        wrong += [f"{ticket} stands {count} times in the list" for ticket, count in found.items() if count > 1]
+        wrong += [
+            f"{ticket} stands {count} times in the list" for ticket, count in found.items() if count > 1
+        ]
         wrong += await echo(helpdesk, client)
     say(
         f"checked: {len(sent):,} tickets from {len(helpdesk.answered):,} deliveries "
@@ -197,7 +205,7 @@ async def check_end(installation: Installation, killer: Killer, helpdesk: Helpde
 
 def check_stop(installation: Installation, killer: Killer) -> list[str]:
     """After a kill -9, a start and a normal stop, no database process is left."""
-    assert killer.serving is not None  # noqa: S101 - it was started before the stream
+    assert killer.serving is not None
     killer.serving.kill()
     last = installation.serve(port=killer.port)
     with last:

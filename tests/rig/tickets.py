@@ -13,10 +13,10 @@ SMALLEST, LARGEST = 1_000, 4_000
 """Bytes of a ticket's body, about."""
 
 _OPENINGS = (
-    ("Orders API answers 500", "Since this morning our nightly order export gets HTTP 500 from your API on every call."),
+    ("Orders API answers 500", "Since this morning our nightly export gets HTTP 500 from your API on every call."),
     ("Webhooks stopped", "We stopped receiving webhooks around lunch. Nothing was changed on our endpoint."),
     ("Numbers do not match", "The revenue on the dashboard and the CSV export differ by 1,284.50 for the same day."),
-    ("Button does nothing in Firefox", "Clicking Save in the report editor does nothing in Firefox 140; Chrome is fine."),
+    ("Button does nothing in Firefox", "Clicking Save in the editor does nothing in Firefox 140, Chrome is fine."),
     ("Very slow since Tuesday", "Every page takes 20 to 40 seconds to load for all of us in the Lisbon office."),
     ("SSO login fails", "Nobody can sign in through our identity provider, the SAML response is said to be invalid."),
     ("Certificate problem", "Our Java client dies with an SSL handshake error when it talks to your gateway."),
@@ -24,12 +24,12 @@ _OPENINGS = (
     ("Question about page size", "How can I raise the number of rows in a list? We would like 500 items per page."),
     ("How do I set up webhooks?", "We are new here and would like to know where webhooks are configured."),
     ("Feature wish", "It would be great if exports could be scheduled for the first working day of a month."),
-    ("Mails do not arrive", "Password reset mails have not arrived at any of our mailboxes since yesterday evening."),
+    ("Mails do not arrive", "Password reset mails have not arrived at any mailbox since yesterday evening."),
     ("Invoice is wrong", "The last invoice lists 40 seats although we cancelled ten of them in time."),
-    ("Worker keeps crashing", "The agent process is killed again and again, the log ends with an out-of-memory message."),
+    ("Worker keeps crashing", "The agent is killed again and again, the log ends with an out-of-memory message."),
     ("Sync is stuck", "The CRM synchronisation has been standing at 63 percent for nine hours."),
     ("It does not work", "Hi, it does not work any more. Please fix this quickly, we pay a lot of money for it!!!"),
-    ("After last night's release", "Directly after the release of last night our configuration page shows old values."),
+    ("After last night's release", "Since the release of last night our configuration page shows old values."),
     ("Time-outs from our data centre", "Connections from our network to your API time out after the TCP handshake."),
     ("Strange sign-in", "An administrator account was used from a country in which we have no staff at all."),
     ("Predictions look off", "The model labels nearly everything as low priority since the retraining on Monday."),
@@ -52,9 +52,26 @@ _DETAILS = (
     "We run version 4.12.3 of the agent on Ubuntu 24.04 with the default configuration.",
     "Thanks a lot for looking into it so quickly last time 🙂",
 )
-_HOSTS = ("api.shop.example.com", "hooks.example.net", "gateway-2.eu.example.com", "10.0.45.2", "db-3.internal")
+_HOSTS = (
+    "api.shop.example.com",
+    "hooks.example.net",
+    "gateway-2.eu.example.com",
+    "10.0.45.2",
+    "db-3.internal",
+)
 _PATHS = ("/v2/orders", "/v2/orders/export", "/hooks/stripe", "/oauth/token", "/v1/reports/revenue", "/login")
-_WORDS = ("order", "session", "invoice", "report", "tenant", "customer", "payload", "retry", "batch", "cursor")
+_WORDS = (
+    "order",
+    "session",
+    "invoice",
+    "report",
+    "tenant",
+    "customer",
+    "payload",
+    "retry",
+    "batch",
+    "cursor",
+)
 
 
 def _time(random: Random) -> str:
@@ -127,7 +144,9 @@ def _console(random: Random) -> str:
 
 
 def _secret(random: Random) -> str:
-    return f"Authorization: Bearer {random.getrandbits(160):040x}\nX-Request-Id: {random.getrandbits(64):016x}"
+    return (
+        f"Authorization: Bearer {random.getrandbits(160):040x}\nX-Request-Id: {random.getrandbits(64):016x}"
+    )
 
 
 def _code(random: Random) -> str:

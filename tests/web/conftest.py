@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from rung.connectors.generic import connector as generic
 from rung.connectors.zendesk import connector as zendesk
 from rung.core.compiled import Compiled
+from rung.ports import Connector
 from rung.store.rows import Token
 from rung.web.application import create_app
 from rung.web.deps import Deps
@@ -30,6 +33,7 @@ class Site:
     app: FastAPI
     client: httpx.AsyncClient
     policy: Compiled | None
+    logged: list[MutableMapping[str, Any]]
 
     def give_token(self, *scopes: str, secret: str = TOKEN, **more: Any) -> dict[str, str]:
         """Make a token valid; gives the header that carries it."""
@@ -37,10 +41,11 @@ class Site:
         self.records.tokens[secret] = Token(f"tok-{secret[-4:]}", "test", scopes, NOON, **known)
         return {"authorization": f"Bearer {secret}"}
 
-    async def send(self, json: Any, **headers: str) -> httpx.Response:
+    async def send(self, tickets: Any, **headers: str) -> httpx.Response:
         """POST tickets with a token that may do everything."""
-        given = {**self.give_token("admin"), **{k.replace("_", "-"): v for k, v in headers.items()}}
-        return await self.client.post("/api/v1/tickets", json=json, headers=given)
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        given |= {"content-type": "application/json", **self.give_token("admin")}
+        return await self.client.post("/api/v1/tickets", content=json.dumps(tickets), headers=given)
 
     def from_elsewhere(self, address: str = "203.0.113.9", host: str = "localhost") -> httpx.AsyncClient:
         """A client on another machine, or asking under another name."""
@@ -58,9 +63,10 @@ async def site() -> AsyncIterator[Site]:
     async def policy() -> Compiled | None:
         return made.policy
 
-    connectors = {"generic": generic, "zendesk": zendesk}
+    connectors: dict[str, Connector] = {"generic": generic, "zendesk": zendesk}
     app = create_app(Deps(intake, records, policy, clock, connectors))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        made = Site(clock, records, intake, app, client, SMALL)
-        yield made
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+    with capture_logs() as logged:
+        async with client:
+            made = Site(clock, records, intake, app, client, SMALL, logged)
+            yield made

@@ -209,7 +209,8 @@ async def test_a_running_request_with_the_same_key_is_a_conflict(site: Site) -> 
 @pytest.mark.parametrize("key", ['""', '"open', "with space", '"ä"', "x" * 256])
 async def test_a_key_that_is_none_is_refused(site: Site, key: str) -> None:
     """400 says how a key looks."""
-    headers = {**site.give_token("admin"), "idempotency-key": key.encode()}
+    headers = [(name.encode(), value.encode()) for name, value in site.give_token("admin").items()]
+    headers.append((b"idempotency-key", key.encode()))
 
     response = await site.client.post("/api/v1/tickets", json=TLS, headers=headers)
 
@@ -249,6 +250,7 @@ async def test_an_unexpected_error_says_nothing_of_the_inside(site: Site) -> Non
     the_problem(response, 500, "log")
     assert "secret" not in response.text
     assert response.headers["x-content-type-options"] == "nosniff"
+    assert [line["event"] for line in site.logged] == ["request_failed"]
 
 
 async def test_without_a_policy_tickets_are_refused_with_what_to_do(site: Site) -> None:

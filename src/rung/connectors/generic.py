@@ -152,13 +152,13 @@ def _several(expression: Json, value: Json, where: str) -> list[Json]:
 
 
 def _mapped(mapping: Mapping[str, Json], value: Json) -> tuple[tuple[Json, tuple[HumanAction, ...]], ...]:
+    if "when" in mapping and not _ask(mapping["when"], value, "mapping.when"):
+        return ()
     items = _several(mapping.get("items", "@"), value, "mapping.items")
     if not items:
         raise Malformed(f"{mapping.get('items')!r} found nothing in the payload", where="mapping.items")
     arrivals = []
     for item in items:
-        if "when" in mapping and not _ask(mapping["when"], item, "mapping.when"):
-            continue
         ticket = _ticket_object(mapping["ticket"], item)
         ticket["messages"] = _messages(mapping.get("messages"), item)
         try:

@@ -1,4 +1,4 @@
-"""A policy made ready to read tickets: all its patterns, extraction and redaction included, in one RE2 set."""
+"""A policy made ready to read tickets: all its patterns, extraction and redaction included, in one set."""
 
 from __future__ import annotations
 
@@ -71,14 +71,16 @@ class Compiled:
     phrases: tuple[str, ...]
     _searches: dict[int, Any] = field(default_factory=dict)
 
-    def span(self, entry: int, data: bytes) -> tuple[int, int] | None:
-        """Where the pattern behind set index ``entry`` stands first in ``data``, in bytes."""
+    def quoted(self, entry: int, data: bytes, hit: tuple[int, int]) -> tuple[int, int]:
+        """The span to quote for a pattern that stands at ``hit``: all of a class name, not its last part only."""
         search = self._searches.get(entry)
         if search is None:
             own = self.entries[entry].search
-            search = self._searches[entry] = compile_one(own) if own else self.patterns.single(entry)
+            if not own:
+                return hit
+            search = self._searches[entry] = compile_one(own)
         found = search.search(data)
-        return found.span() if found else None
+        return found.span() if found else hit
 
 
 class _Gathering:

@@ -47,13 +47,13 @@ def load_json(body: bytes, *, lenient: bool = False) -> Payload:
         value = orjson.loads(body)
         clean = b"\\u0000" not in body and body.count(b"[") + body.count(b"{") <= DEPTH_LIMIT
     except orjson.JSONDecodeError:
-        value, clean = _load_slowly(body, lenient, oddities), False
+        value, clean = _load_slowly(body, lenient=lenient), False
     if not clean:
         value = _storable(value, oddities)
     return Payload(value, "; ".join(oddities[:_SHOWN]))
 
 
-def _load_slowly(body: bytes, lenient: bool, oddities: list[str]) -> Json:
+def _load_slowly(body: bytes, *, lenient: bool) -> Json:
     """What the fast parser refuses: either really broken, or odd characters in an otherwise good document."""
     if not body.strip():
         raise Malformed("the body is empty; expected JSON")
@@ -62,15 +62,12 @@ def _load_slowly(body: bytes, lenient: bool, oddities: list[str]) -> Json:
     except UnicodeDecodeError as error:
         raise Malformed(f"broken UTF-8 at byte {error.start}; send the JSON as UTF-8") from None
     try:
-        value = json.loads(text, strict=not lenient, parse_constant=_no_constant, parse_int=_integer)
+        return json.loads(text, strict=not lenient, parse_constant=_no_constant, parse_int=_integer)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise Malformed(f"not JSON: {error.msg[0].lower()}{error.msg[1:]}", where=place) from None
     except RecursionError:
         raise _too_deep() from None
-    if lenient:
-        oddities.append("the JSON held characters that should have been escaped")
-    return value
 
 
 def _no_constant(name: str) -> NoReturn:

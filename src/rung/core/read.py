@@ -1,7 +1,7 @@
 """Reading a ticket: redact, extract, match. Pure: the same policy and ticket give the same reading.
 
-One pass of the policy's RE2 set per field says which patterns are present; only those are searched for their
-place. Matching runs on UTF-8 bytes; places are turned into code points here and nowhere else.
+One pass over a field says which literals of the policy's patterns are present; only patterns that can match are
+searched. Matching runs on UTF-8 bytes; places are turned into code points here and nowhere else.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rung.core.compiled import (
     FlatClue,
 )
 from rung.core.entities import tidy
+from rung.core.found import Span
 from rung.core.redact import detect, fingerprint, mask
 from rung.core.rules import SUBJECT_FACTOR
 from rung.model import AuthorKind, Because, Entity, Hit, Json, Reading, Recognised, Secret, Text, Ticket
@@ -33,11 +34,11 @@ REASONS = 8
 
 
 class Scan:
-    """One field: its text after redaction, its bytes, and the set indexes that occur in it."""
+    """One field: its text after redaction, its bytes, and the patterns that occur in it with their spans."""
 
     __slots__ = ("data", "field", "hits", "text")
 
-    def __init__(self, field: str, text: str, data: bytes, hits: list[int]) -> None:
+    def __init__(self, field: str, text: str, data: bytes, hits: dict[int, Span]) -> None:
         self.field = field
         self.text = text
         self.data = data
@@ -142,15 +143,12 @@ class _Matching:
             elif kind == SAID and entry.index not in self.said:
                 self._quote(self.said, "phrase", entry.index, scan, hit)
             elif kind == TECHNICAL and self.technical is None:
-                span = compiled.span(hit, scan.data)
-                self.technical = scan.because("facts.asks_for_technical", span) if span else None
+                self.technical = scan.because("facts.asks_for_technical", scan.hits[hit])
         if found:
             self._entities(scan, found)
 
     def _quote(self, into: dict[int, Because], rule: str, index: int, scan: Scan, hit: int) -> None:
-        span = self.compiled.span(hit, scan.data)
-        if span:
-            into[index] = scan.because(rule, span)
+        into[index] = scan.because(rule, scan.hits[hit])
 
     def _clue(self, scan: Scan, hit: int, flat: FlatClue) -> None:
         clue = flat.clue
@@ -168,9 +166,7 @@ class _Matching:
         trigger = self.compiled.triggers[index]
         if any(p.search(scan.data) for p in self.compiled.trigger_exceptions.get(trigger.id, ())):
             return
-        span = self.compiled.span(hit, scan.data)
-        if span is None:
-            return
+        span = self.compiled.quoted(hit, scan.data, scan.hits[hit])
         self.triggers[index] = scan.because(f"trigger:{trigger.id}", span)
         signature = self.compiled.signature_index.get(trigger.signature)
         if signature is not None:
@@ -237,9 +233,7 @@ class _Matching:
                 e = seen.entity
                 reasons.append(Because(rule, e.field, e.start, e.end, e.value))
             elif seen.scan is not None:
-                span = self.compiled.span(seen.entry, seen.scan.data)
-                if span:
-                    reasons.append(seen.scan.because(rule, span))
+                reasons.append(seen.scan.because(rule, seen.scan.hits[seen.entry]))
         return tuple(reasons)
 
 
@@ -316,7 +310,7 @@ def redact_text(text: str) -> str:
     found = detect(data)
     if not found:
         return text
-    scan = Scan("", text, data, [])
+    scan = Scan("", text, data, {})
     return mask(text, [(scan.point(start), scan.point(end)) for _, start, end in found])
 
 

@@ -5,11 +5,14 @@ A detector finds the secret alone, never its label, so that a reader still sees 
 order numbers. Masked text holds nothing to find, so redacting twice changes nothing.
 """
 
+# ruff: noqa: PLR2004 (lengths of codes, years, octets and issuers are what this file is about)
+
 from __future__ import annotations
 
 import binascii
 import hashlib
 import hmac
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
 import re2
@@ -27,13 +30,20 @@ _Check = Callable[[bytes, int, int], bool]
 _CALL = re2.compile(r"[A-Za-z_][\w.]*\(")
 _HIDDEN = re2.compile(
     r"(?i)(?:[*•·.xX#_?–—-]+|…+|<[^>]*>?|\[[^\]]*\]?|\{\{?[^}]*\}?\}?|\$\{?\w*[^}]*\}?|\$\(.*|%\w+%?|@\w+@|"
-    r"(?:process\.env|os\.|env\.|env\[|config\.|settings\.|self\.|this\.|request\.|req\.|secrets\.|vault:|var\.|ENV\[|getenv).*|"
-    r"(?:your|my|the|some|example|sample|dummy|fake|test|insert|replace|enter|put)[ _-](?:[\w -]*[ _-])?(?:key|token|secret|password|passwd|pwd|pass|here|value|id|code)s?(?:[ _-]here)?|"
+    r"(?:process\.env|os\.|env\.|env\[|config\.|settings\.|self\.|this\.|request\.|req\.|"
+    r"secrets\.|vault:|var\.|ENV\[|getenv).*|"
+    r"(?:your|my|the|some|example|sample|dummy|fake|test|insert|replace|enter|"
+    r"put)[ _-](?:[\w -]*[ _-])?(?:key|token|secret|password|passwd|pwd|pass|here|value|id|"
+    r"code)s?(?:[ _-]here)?|"
     r"\[?(?:redacted|hidden|masked|removed|omitted|censored|filtered|secret|placeholder)\]?|"
-    r"(?:null|none|nil|undefined|true|false|yes|no|empty|unset|missing|blank|n/a|na|tbd|todo|string|str|text|varchar.*|number|integer|int|"
-    r"bool|boolean|any|object|optional|required|invalid|incorrect|wrong|expired|valid|reset|changed|correct|set|ok|field|option|is|not|the|and|was|"
-    r"has|in|of|to|as|be|a|an|i|or|it|my|we|does|can|cannot|must|should|failed|error|empty|unknown|default|same|above|below|here|with|for|please|protected|disabled|enabled|"
-    r"verified|all|include|omit|same-origin|ungültig|falsch|abgelaufen|incorrecto|inválida?|incorrecta|incorrect[eo]?|invalide|错误|不正确|无效|过期))"
+    r"(?:null|none|nil|undefined|true|false|yes|no|empty|unset|missing|blank|n/a|na|tbd|todo|"
+    r"string|str|text|varchar.*|number|integer|int|"
+    r"bool|boolean|any|object|optional|required|invalid|incorrect|wrong|expired|valid|reset|"
+    r"changed|correct|set|ok|field|option|is|not|the|and|was|"
+    r"has|in|of|to|as|be|a|an|i|or|it|my|we|does|can|cannot|must|should|failed|error|empty|"
+    r"unknown|default|same|above|below|here|with|for|please|protected|disabled|enabled|"
+    r"verified|all|include|omit|same-origin|ungültig|falsch|abgelaufen|incorrecto|inválida?|"
+    r"incorrecta|incorrect[eo]?|invalide|错误|不正确|无效|过期))"
     r"[.,;:!?)\]}\"'`]*"
 )
 
@@ -50,7 +60,7 @@ def _random(data: bytes, start: int, end: int) -> bool:
         return False
     if data[end : end + 1] in (b"(", b"[") and value[:1].isalpha():
         return False
-    digits = sum(0x30 <= sign <= 0x39 for sign in value)
+    digits = sum(sign in b"0123456789" for sign in value)
     if digits == len(value):
         return len(value) > 11
     if digits:
@@ -117,6 +127,7 @@ def _credentials(data: bytes, start: int, end: int) -> bool:
         return False
 
 
+_ZERO = ord("0")
 _CARD_RANGES = (
     # first digits from, to, lengths
     (b"34", b"34", (15,)),
@@ -152,8 +163,8 @@ def _card(data: bytes, start: int, end: int) -> bool:
         low <= number[: len(low)] <= high and len(number) in lengths for low, high, lengths in _CARD_RANGES
     ):
         return False
-    doubled = (digit * 2 - 9 * (digit > 4) for digit in (sign - 0x30 for sign in number[-2::-2]))
-    return (sum(doubled) + sum(sign - 0x30 for sign in number[-1::-2])) % 10 == 0
+    doubled = (digit * 2 - 9 * (digit > 4) for digit in (sign - _ZERO for sign in number[-2::-2]))
+    return (sum(doubled) + sum(sign - _ZERO for sign in number[-1::-2])) % 10 == 0
 
 
 def _detector(kind: str, gate: str, pattern: str, check: _Check = _worth_hiding) -> Detector:
@@ -193,8 +204,10 @@ _VENDORS = (
     (
         "slack_token",
         r"\bxox[abceoprs]|xapp-|hooks\.slack\.com",
-        r"\bxox[abceoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,}|\bxapp-\d-[A-Za-z0-9-]{10,}|"
-        r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_+-]{12,})",
+        (
+            r"\bxox[abceoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,}|\bxapp-\d-[A-Za-z0-9-]{10,}|"
+            r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_+-]{12,})"
+        ),
     ),
     ("discord_token", r"discord(?:app)?\.com/api/web", r"discord(?:app)?\.com/api/webhooks/\d+/([\w-]{20,})"),
     ("telegram_token", r"\d:AA", r"\b\d{8,10}:AA[\w-]{32,}"),
@@ -206,8 +219,11 @@ _VENDORS = (
     (
         "ai_key",
         r"\bsk-|\bgsk_|\bpplx-|\bxai-|\br8_|\bhf_",
-        r"\bsk-(?:proj-|svcacct-|admin-|ant-|or-|lf-)?[A-Za-z0-9_-]{20,}|\bgsk_[A-Za-z0-9]{30,}|\bpplx-[A-Za-z0-9]{30,}|"
-        r"\bxai-[A-Za-z0-9]{30,}|\br8_[A-Za-z0-9]{30,}|\bhf_[A-Za-z0-9]{30,}",
+        (
+            r"\bsk-(?:proj-|svcacct-|admin-|ant-|or-|lf-)?[A-Za-z0-9_-]{20,}|\bgsk_[A-Za-z0-9]{30,}|"
+            r"\bpplx-[A-Za-z0-9]{30,}|"
+            r"\bxai-[A-Za-z0-9]{30,}|\br8_[A-Za-z0-9]{30,}|\bhf_[A-Za-z0-9]{30,}"
+        ),
     ),
     (
         "google_key",
@@ -218,56 +234,88 @@ _VENDORS = (
     (
         "mail_key",
         r"\bkey-[0-9a-f]|-us\d|\bxkeysib-|\bre_|\bmd-",
-        r"\bkey-[0-9a-f]{32}\b|\b[0-9a-f]{32}-us\d{1,2}\b|\bxkeysib-[0-9a-f]{32,}[\w-]*|\bre_[A-Za-z0-9]{8,}_[A-Za-z0-9]{16,}|\bmd-[\w-]{20,}",
+        (
+            r"\bkey-[0-9a-f]{32}\b|\b[0-9a-f]{32}-us\d{1,2}\b|\bxkeysib-[0-9a-f]{32,}[\w-]*|"
+            r"\bre_[A-Za-z0-9]{8,}_[A-Za-z0-9]{16,}|\bmd-[\w-]{20,}"
+        ),
     ),
     ("twilio_key", r"\bSK[0-9a-f]", r"\bSK[0-9a-f]{32}\b"),
     (
         "registry_token",
         r"\bnpm_|\bpypi-|\bdckr_|\brubygems_|\boy2",
-        r"\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{40,}|\bdckr_(?:pat|oat)_[\w-]{20,}|\brubygems_[0-9a-f]{40,}|\boy2[a-z0-9]{43}\b",
+        (
+            r"\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{40,}|\bdckr_(?:pat|oat)_[\w-]{20,}|"
+            r"\brubygems_[0-9a-f]{40,}|\boy2[a-z0-9]{43}\b"
+        ),
     ),
     ("zendesk_token", r"/token:", r"/token:([A-Za-z0-9]{20,})"),
     (
         "shop_token",
         r"\bshp[a-z]{2}_|\bsq0|\bpat-[a-z]{2}\d|\bEAA|access_token\$",
-        r"\bshp(?:at|ca|pa|ss|ua)_[0-9a-fA-F]{32,}|\bsq0[a-z]{3}-[\w-]{22,}|\bpat-[a-z]{2}\d-[0-9a-f]{8}-[0-9a-f-]{27}|\bEAA[A-Za-z0-9]{60,}|"
-        r"access_token\$production\$[0-9a-z]{16}\$[0-9a-f]{32}",
+        (
+            r"\bshp(?:at|ca|pa|ss|ua)_[0-9a-fA-F]{32,}|\bsq0[a-z]{3}-[\w-]{22,}|"
+            r"\bpat-[a-z]{2}\d-[0-9a-f]{8}-[0-9a-f-]{27}|\bEAA[A-Za-z0-9]{60,}|"
+            r"access_token\$production\$[0-9a-z]{16}\$[0-9a-f]{32}"
+        ),
     ),
     (
         "cloud_token",
-        r"\bdo[opr]_v1_|\bdapi|\bhv[sbr]\.|\bATATT3|\bATCTT3|\bpscale_|\bsbp_|\bdp\.|\bfo1_|FlyV1|\.atlasv1\.|8Q~|AGE-SECRET|\bpul-",
-        r"\bdo[opr]_v1_[0-9a-f]{64}|\bdapi[0-9a-f]{32}|\bhv[sbr]\.[\w-]{20,}|\bATATT3[\w=+/-]{40,}|\bATCTT3[\w=+/-]{40,}|"
-        r"\bpscale_(?:tkn|pw|oauth)_[\w.=-]{30,}|\bsbp_[0-9a-f]{40}|\bdp\.(?:pt|st|ct|sa)\.[\w.-]{30,}|\bfo1_[\w-]{40,}|\bFlyV1 [\w+/=,-]{40,}|"
-        r"\b[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,}|\b[\w~.-]{3}8Q~[\w~.-]{31,34}|\bAGE-SECRET-KEY-1[A-Z0-9]{58}|\bpul-[0-9a-f]{40}",
+        (
+            r"\bdo[opr]_v1_|\bdapi|\bhv[sbr]\.|\bATATT3|\bATCTT3|\bpscale_|\bsbp_|\bdp\.|\bfo1_|FlyV1|"
+            r"\.atlasv1\.|8Q~|AGE-SECRET|\bpul-"
+        ),
+        (
+            r"\bdo[opr]_v1_[0-9a-f]{64}|\bdapi[0-9a-f]{32}|\bhv[sbr]\.[\w-]{20,}|"
+            r"\bATATT3[\w=+/-]{40,}|\bATCTT3[\w=+/-]{40,}|"
+            r"\bpscale_(?:tkn|pw|oauth)_[\w.=-]{30,}|\bsbp_[0-9a-f]{40}|\bdp\.(?:pt|st|ct|"
+            r"sa)\.[\w.-]{30,}|\bfo1_[\w-]{40,}|\bFlyV1 [\w+/=,-]{40,}|"
+            r"\b[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,}|\b[\w~.-]{3}8Q~[\w~.-]{31,34}|"
+            r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}|\bpul-[0-9a-f]{40}"
+        ),
     ),
     (
         "saas_token",
-        r"\blin_api_|\bntn_|\bsecret_|\bPMAK-|\bfigd_|\bglsa_|\bglc_|\bNRAK-|\bsntr|\blsv2_|\bphx_|\bpat[A-Za-z0-9]{14}\.|\bsk_|\bdt0c01\.",
-        r"\blin_api_[A-Za-z0-9]{30,}|\bntn_[A-Za-z0-9]{40,}|\bsecret_[A-Za-z0-9]{40,}|\bPMAK-[0-9a-f]{24}-[0-9a-f]{34}|\bfigd_[\w-]{36,}|"
-        r"\bglsa_[A-Za-z0-9_]{32,}|\bglc_[A-Za-z0-9+/=]{32,}|\bNRAK-[A-Z0-9]{27}|\bsntry[su]_[\w=+/]{40,}|\blsv2_(?:pt|sk)_[0-9a-f_]{40,}|"
-        r"\bphx_[A-Za-z0-9]{40,}|\bpat[A-Za-z0-9]{14}\.[0-9a-f]{64}|\bdt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{64}",
+        (
+            r"\blin_api_|\bntn_|\bsecret_|\bPMAK-|\bfigd_|\bglsa_|\bglc_|\bNRAK-|\bsntr|\blsv2_|"
+            r"\bphx_|\bpat[A-Za-z0-9]{14}\.|\bsk_|\bdt0c01\."
+        ),
+        (
+            r"\blin_api_[A-Za-z0-9]{30,}|\bntn_[A-Za-z0-9]{40,}|\bsecret_[A-Za-z0-9]{40,}|"
+            r"\bPMAK-[0-9a-f]{24}-[0-9a-f]{34}|\bfigd_[\w-]{36,}|"
+            r"\bglsa_[A-Za-z0-9_]{32,}|\bglc_[A-Za-z0-9+/=]{32,}|\bNRAK-[A-Z0-9]{27}|"
+            r"\bsntry[su]_[\w=+/]{40,}|\blsv2_(?:pt|sk)_[0-9a-f_]{40,}|"
+            r"\bphx_[A-Za-z0-9]{40,}|\bpat[A-Za-z0-9]{14}\.[0-9a-f]{64}|\bdt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{64}"
+        ),
     ),
 )
 
-_PASSWORD = (
-    r"(?:password|passwd|passphrase|passcode|pwd|passwort|kennwort|paßwort|mot[ _]de[ _]passe|mdp|contraseña|contrasena|senha|"
-    r"wachtwoord|parola|hasło|haslo|пароль|密码|密碼|口令|パスワード|비밀번호|암호|lösenord|adgangskode|passord|salasana|şifre|heslo|jelszó|"
+_PASSWORDS = (
+    r"(?:password|passwd|passphrase|passcode|pwd|passwort|kennwort|paßwort|mot[ _]de[ _]passe|mdp|"
+    r"contraseña|contrasena|senha|"
+    r"wachtwoord|parola|hasło|haslo|пароль|密码|密碼|口令|パスワード|비밀번호|암호|lösenord|adgangskode|passord|"
+    r"salasana|şifre|heslo|jelszó|"
     r"كلمة المرور|סיסמה|mật khẩu|kata sandi|clave de acceso|palavra-passe)"
 )
 _ASSIGN = r"[\"'”’`*\\]*[ \t]*(?:=>|:=|[:=：])[ \t]*"
 _VALUE = (
-    r"(?:\\+\"([^\"\\\n]+)|\"((?:[^\"\\\n]|\\.)+)\"|'((?:[^'\\\n]|\\.)+)'|`([^`\n]+)`|“([^”\n]+)”|"
+    r"(?:\\+\"([^\"\\\n]+)|\"((?:[^\"\\\n]|\\.)+)\"|'((?:[^'\\\n]|\\.)+)'|`([^`\n]+)`|“([^“”\n]+)”|"
     r"[\"'`“*]*([^\s\"'`“”,;&<>)}\]\\]+))"
 )
 _KEYWORD = (
-    r"(?:secret(?:[ _-]?key(?:[ _-]?base)?)?|token|api[ _-]?key|app[ _-]?key|access[ _-]?key|account[ _-]?key|auth[ _-]?key|private[ _-]?key|"
-    r"signing[ _-]?key|encryption[ _-]?key|master[ _-]?key|shared[ _-]?key|licen[cs]e[ _-]?key|service[ _-]?key|client[ _-]?key|"
-    r"subscription[ _-]?key|functions[ _-]?key|credentials?|\bjwt|phpsessid|jsessionid|\botp|geheimnis|schlüssel|jeton|clé(?: d'api| api| secrète)?|"
-    r"clave(?: de api| api| secreta)?|chave(?: de api| secreta)?|секрет|токен|ключ api|密钥|金鑰|令牌|トークン|秘密鍵|api ?キー|토큰)"
+    r"(?:secret(?:[ _-]?key(?:[ _-]?base)?)?|token|api[ _-]?key|app[ _-]?key|access[ _-]?key|"
+    r"account[ _-]?key|auth[ _-]?key|private[ _-]?key|"
+    r"signing[ _-]?key|encryption[ _-]?key|master[ _-]?key|shared[ _-]?key|licen[cs]e[ _-]?key|"
+    r"service[ _-]?key|client[ _-]?key|"
+    r"subscription[ _-]?key|functions[ _-]?key|credentials?|\bjwt|phpsessid|jsessionid|\botp|"
+    r"geheimnis|schlüssel|jeton|clé(?: d'api| api| secrète)?|"
+    r"clave(?: de api| api| secreta)?|chave(?: de api| secreta)?|"
+    r"секрет|токен|ключ api|密钥|金鑰|令牌|トークン|秘密鍵|api ?キー|토큰)"
 )
 _QUERY = (
-    r"(?:sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature|access_token|id_token|refresh_token|auth_token|token|api_?key|"
-    r"client_secret|secret|jwt|samlresponse|assertion)=([^&\s\"'<>#)\]]+)|[?&#;](?:code|key|auth|session|sid)=([^&\s\"'<>#)\]]{16,})"
+    r"(?:sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature|access_token|"
+    r"id_token|refresh_token|auth_token|token|api_?key|"
+    r"client_secret|secret|jwt|samlresponse|assertion)=([^&\s\"'<>#)\]]+)|[?&#;](?:code|key|auth|"
+    r"session|sid)=([^&\s\"'<>#)\]]{16,})"
 )
 
 
@@ -282,14 +330,29 @@ def _header(data: bytes, start: int, end: int) -> bool:
     return _random(data, start, end) or _credentials(data, start, end)
 
 
-def _in_pem(data: bytes, start: int, end: int) -> bool:
-    """Whether a key's body holds more than its line breaks."""
-    body = data[start:end].replace(MASK.encode(), b"").replace(b"\\n", b"").replace(b"\\r", b"")
-    return len(body.strip(b" \t\r\n\\-.*")) > 7
+_KEY_BEGINS = re2.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_KEY_ENDS = re2.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY")
+_KEY_BODY = re2.compile(r"[A-Za-z0-9+/=\\\s:,.-]*")
+
+
+def _private_keys(data: bytes) -> Iterator[Span]:
+    """What stands between a key's BEGIN and END; without an END, as long as it looks like a key's lines."""
+    ends = [found.start() for found in _KEY_ENDS.finditer(data)]
+    done = 0
+    for begin in _KEY_BEGINS.finditer(data):
+        start = begin.end()
+        if start < done:
+            continue
+        at = bisect_left(ends, start)
+        done = ends[at] if at < len(ends) else _KEY_BODY.match(data, start).end()
+        body = data[start:done].replace(MASK.encode(), b"").replace(b"\\n", b"").replace(b"\\r", b"")
+        if len(body.strip(b" \t\r\n\\-.*")) > 7:
+            yield start, done
 
 
 _COOKIE_HEADER = re2.compile(
-    r"(?i)(?:\bcookie[\"'\\]*\s*[:=]|--cookie[ =]|\bcurl\b[^\n]*\s-b )\s*[\"'\\]*((?:[\w.-]+=[^\n\r;\"']*(?:;[ ]?)?)+)"
+    r"(?i)(?:\bcookie[\"'\\]*\s*[:=]|--cookie[ =]|"
+    r"\bcurl\b[^\n]*\s-b )\s*[\"'\\]*((?:[\w.-]+=[^\n\r;\"']*(?:;[ ]?)?)+)"
 )
 _COOKIE = re2.compile(r"([\w.$-]+)=([^;\s\\]+)")
 _ATTRIBUTES = frozenset(b"path domain expires max-age samesite version priority comment".split())
@@ -305,18 +368,14 @@ def _cookies(data: bytes) -> Iterator[Span]:
 
 
 DETECTORS: tuple[Detector, ...] = (
-    _detector(
-        "private_key",
-        r"PRIVATE KEY",
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:((?s:.+?))-----END [A-Z0-9 ]*PRIVATE KEY|([A-Za-z0-9+/=\\\s:,.-]+))",
-        _in_pem,
-    ),
+    Detector("private_key", r"PRIVATE KEY", _private_keys),
     *(_detector(kind, gate, pattern) for kind, gate, pattern in _VENDORS),
     _detector("jwt", r"\beyJ", r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{4,}){1,4}(?:\.[A-Za-z0-9_-]*)?"),
     _detector(
         "authorization",
         r"(?i)authori[sz]ation[\"'\\]*\s*[:=]",
-        r"(?i)authori[sz]ation[\"'\\]*\s*[:=]>?\s*[\"'`\\]*(?:(?:bearer|basic|token|apikey|digest|negotiate|ntlm|aws4-hmac-sha256|key|bot|splunk|"
+        r"(?i)authori[sz]ation[\"'\\]*\s*[:=]>?\s*[\"'`\\]*(?:(?:bearer|basic|token|apikey|digest|"
+        r"negotiate|ntlm|aws4-hmac-sha256|key|bot|splunk|"
         r"genie-?key)[ =:]+)?([^\s\"'`<>,;\\]+)|\bSignature=([0-9a-f]{40,})",
         _header,
     ),
@@ -332,15 +391,18 @@ DETECTORS: tuple[Detector, ...] = (
     Detector("cookie", r"(?i)cookie[\"'\\]*\s*[:=]|--cookie|\bcurl\b[^\n]*\s-b ", _cookies),
     _detector(
         "password",
-        rf"(?i){_PASSWORD}[\w-]{{0,12}}{_ASSIGN}",
-        rf"(?i){_PASSWORD}(?:_?\d|[_-](?:hash|confirmation|prod|production|staging|dev|test|old|new|db|root|admin))?{_ASSIGN}{_VALUE}",
+        rf"(?i){_PASSWORDS}[\w-]{{0,12}}{_ASSIGN}",
+        rf"(?i){_PASSWORDS}(?:_?\d|[_-](?:hash|confirmation|prod|production|staging|dev|test|old|"
+        rf"new|db|root|admin))?{_ASSIGN}{_VALUE}",
         _has_password,
     ),
     _detector(
         "password",
-        rf"(?i){_PASSWORD}['\"]?(?: is| was| ist| war| lautet| es| est| é|は|是|为)|--?(?:db-)?pass(?:word)?[ =]|--pw[ =]|\s-u\s|identified by|\bsshpass|\bmysql\w* ",
-        rf"(?i){_PASSWORD}['\"]?(?: is| was| ist| war| lautet| es| est| é|は|是|为)[ :]*[\"'`]?([^\s\"'`<>]+)|"
-        r"--?(?:db-)?(?:password|pass|pw)[ =][\"']?([^\s\"'<>]+)|\s-u\s+[\"']?[^\s:\"']+:([^\s\"']+)|identified by '([^'\n]+)'|"
+        rf"(?i){_PASSWORDS}['\"]?(?: is| was| ist| war| lautet| es| est| é|は|是|为)|"
+        rf"--?(?:db-)?pass(?:word)?[ =]|--pw[ =]|\s-u\s|identified by|\bsshpass|\bmysql\w* ",
+        rf"(?i){_PASSWORDS}['\"]?(?: is| was| ist| war| lautet| es| est| é|は|是|为)[ :]*[\"'`]?([^\s\"'`<>]+)|"
+        r"--?(?:db-)?(?:password|pass|pw)[ =][\"']?([^\s\"'<>]+)|"
+        r"\s-u\s+[\"']?[^\s:\"']+:([^\s\"']+)|identified by '([^'\n]+)'|"
         r"\bsshpass -p[ ]?[\"']?([^\s\"']+)|\bmysql\w*\b[^\n]* -p([^\s\"']+)",
         _said_password,
     ),
@@ -354,7 +416,8 @@ DETECTORS: tuple[Detector, ...] = (
     _detector(
         "secret",
         r"(?i)(?:api[ _-]?key|secret|token|credentials?)(?: is| was)?[ =]+[\"'`a-z0-9]",
-        r"(?i)\b(?:api[ _-]?key|secret(?: key)?|token)(?: is| was)? +(?:[\"'`]([^\s\"'`]{12,})[\"'`]|([A-Za-z0-9_+/=.-]{16,}))|"
+        r"(?i)\b(?:api[ _-]?key|secret(?: key)?|token)(?: is|"
+        r" was)? +(?:[\"'`]([^\s\"'`]{12,})[\"'`]|([A-Za-z0-9_+/=.-]{16,}))|"
         r"--(?:[a-z]+-)?(?:token|api-?key|secret)[ =]+[\"']?([^\s\"'<>]{8,})",
         _random,
     ),

@@ -215,6 +215,13 @@ def _scalar(text: str) -> Json:
     return text
 
 
+_OPENED = {
+    "while scanning a quoted scalar": "a quote",
+    "while parsing a flow mapping": "'{'",
+    "while parsing a flow sequence": "'['",
+}
+
+
 def _yaml_problem(file: str, text: str, error: yaml.YAMLError) -> Problem:
     """The parser's complaint in words that name the usual cause."""
     mark = getattr(error, "problem_mark", None)
@@ -238,8 +245,7 @@ def _yaml_problem(file: str, text: str, error: yaml.YAMLError) -> Problem:
         expected = "quotes around text that contains ': ', or a line of its own"
         return Problem("bad-yaml", "a second ': ' on this line", file, line + 1, "", expected)
     begun = getattr(error, "context_mark", None)
-    if begun is not None and ("quoted scalar" in context or "flow" in context):
-        what = {"while scanning a quoted scalar": "a quote", "while parsing a flow mapping": "'{'"}
-        message = what.get(context, "'['") + " is opened here and not closed"
-        return Problem("bad-yaml", message, file, begun.line + 1)
+    unclosed = "unexpected end of stream" in words or "did not find expected" in words
+    if begun is not None and unclosed and context in _OPENED:
+        return Problem("bad-yaml", f"{_OPENED[context]} is opened here and not closed", file, begun.line + 1)
     return Problem("bad-yaml", f"not valid YAML: {words}", file, line + 1)

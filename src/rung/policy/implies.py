@@ -71,10 +71,16 @@ def _may_be_false(test: FactTest) -> bool:
 
 
 def _values(test: FactTest) -> Sequence[Json] | None:
-    """The only values that pass a test, when they can be listed."""
-    if test.op == "equals":
-        return (test.value,)
-    return tuple(test.value) if test.op == "one_of" else None
+    """The only values that pass a test, when they can be listed.
+
+    The engine compares as Python does, where true is 1 and false is 0.
+    """
+    if test.op not in ("equals", "one_of"):
+        return None
+    named: Sequence[Json] = (test.value,) if test.op == "equals" else tuple(test.value)
+    numbers = [int(value) for value in named if isinstance(value, bool)]
+    flags = [bool(value) for value in named if _number(value) and value in (0, 1)]
+    return (*named, *numbers, *flags)
 
 
 def _passes(value: Json, test: FactTest) -> bool:

@@ -84,7 +84,7 @@ def reference_page() -> str:
     ]
     told: set[type[Strict]] = set()
     for kind, file in _FILES.items():
-        model = KINDS.get(kind, StoryEntry)
+        model = _model(kind)
         lines += [f"## {file}", ""]
         lines += [line for part in _mappings(model, told) for line in _section(part, top=part is model)]
     lines += ["## Facts a route may test", "", "| fact | meaning |", "|---|---|"]
@@ -102,6 +102,16 @@ def generated() -> dict[str, str]:
     return {REFERENCE: reference_page()} | {
         f"{SCHEMAS}/{name}": text for name, text in schema_files().items()
     }
+
+
+def models() -> list[type[Strict]]:
+    """Every mapping that a policy may hold, in the order of the reference page."""
+    told: set[type[Strict]] = set()
+    return [model for kind in _FILES for model in _mappings(_model(kind), told)]
+
+
+def _model(kind: str) -> type[Strict]:
+    return KINDS.get(kind, StoryEntry)
 
 
 def _mappings(model: type[Strict], told: set[type[Strict]]) -> Iterator[type[Strict]]:

@@ -115,7 +115,7 @@ async def restore(dsn: str, file: Path, *, binaries: Path | None = None) -> int:
         )
     with translated():
         try:
-            return await migrate.migrate(dsn)
+            return await migrate.migrate(dsn, restored=True)
         except Broken:  # made by a newer version
             await _undo(dsn)
             raise

@@ -61,8 +61,8 @@ def translated() -> Iterator[None]:
         raise Unavailable(f"the database does not answer: {error or type(error).__name__}") from error
     except (asyncpg.TransactionRollbackError, asyncpg.UniqueViolationError) as error:
         raise Conflict(f"another transaction was first: {error}") from error
-    except asyncpg.InvalidAuthorizationSpecificationError as error:
-        raise Broken(f"the database does not let Rung in: {error}") from error
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError) as error:
+        raise Broken(f"the database does not let Rung do its work: {error}") from error
 
 
 class Database:
@@ -156,10 +156,10 @@ class Database:
         """A connection of its own outside the pools, for LISTEN."""
         with translated():
             connection = await asyncpg.connect(self.dsn, timeout=CONNECT_TIMEOUT, server_settings=SETTINGS)
-            try:
-                yield connection
-            finally:
-                connection.terminate()
+        try:
+            yield connection
+        finally:
+            connection.terminate()
 
     async def rows(self, name: str, *args: Any) -> list[Any]:
         """The rows of a named query."""

@@ -49,6 +49,8 @@ OWNER, APP, ADMIN = "rung_owner", "rung_app", "postgres"
 SOCKET_LIMIT = 100
 """Bytes of a socket's path; Linux allows 107."""
 POLL_FIRST, POLL_LAST = 0.004, 0.05
+GAVE_UP = 4.0
+"""A supervisor that ended later than this after the first start has tried and given up."""
 WAIT = 300.0
 """Seconds to wait for a server that is recovering before giving up."""
 MAJOR = "18"
@@ -95,6 +97,7 @@ class Place:
     account: Account
     binaries: Path
     socket: Path
+    durable: bool
 
     @property
     def cluster(self) -> Path:
@@ -199,16 +202,21 @@ class Embedded:
                         _ensure_server(self._place)
 
 
-def start(data_dir: Path) -> Embedded:
+def start(data_dir: Path, *, durable: bool = True) -> Embedded:
     """Use the embedded server of ``data_dir``: create, start or join it. Blocks until it answers.
 
     Call it in a thread (``asyncio.to_thread``) from asynchronous code. Any number of processes may do so at
     once; they share one server.
 
+    Args:
+        data_dir: where the cluster is, or will be made.
+        durable: False does without fsync, for data that nobody will miss; counts only if this call starts
+            the server.
+
     Raises:
         Broken: it cannot run here; the message says why and what to do.
     """
-    place = _place(data_dir)
+    place = _place(data_dir, durable=durable)
     with _held(place, "start"):
         users = place.lock("users").open()
         try:
@@ -268,7 +276,7 @@ def _held(place: Place, name: str) -> Iterator[None]:
 
 
 # ---------------------------------------------------------------- where and as whom
-def _place(data_dir: Path) -> Place:
+def _place(data_dir: Path, *, durable: bool) -> Place:
     if sys.platform != "linux":
         raise Broken("the embedded database runs on Linux only; set RUNG_DATABASE_URL to a PostgreSQL server")
     binaries = _wheel_binaries()
@@ -287,7 +295,7 @@ def _place(data_dir: Path) -> Place:
         folder = _socket_folder(root, account)
     except OSError as error:
         raise Broken(f"the data directory {root} cannot be used: {error.strerror or error}") from error
-    return Place(root, account, binaries, folder)
+    return Place(root, account, binaries, folder, durable)
 
 
 def _wheel_binaries() -> Path:
@@ -508,13 +516,13 @@ def _check_version(place: Place) -> None:
 def _ensure_server(place: Place) -> None:
     """Return when a supervised server answers; starts the supervisor if there is none. Needs ``lock.start``."""
     deadline = time.monotonic() + WAIT
-    pause, started = POLL_FIRST, 0
+    pause, began = POLL_FIRST, 0.0
     while True:
         with place.lock("supervisor").open() as lock:
             if _try_lock(lock):
-                if started == 2:  # noqa: PLR2004 - one may lose against the end of its predecessor
+                if began and time.monotonic() - began > GAVE_UP:
                     raise Broken(f"the embedded database does not start:\n{_log_end(place)}")
-                started += 1
+                began = began or time.monotonic()
                 _spawn_supervisor(place, lock)
             elif _answers(place.socket):
                 return
@@ -527,6 +535,8 @@ def _ensure_server(place: Place) -> None:
 def _spawn_supervisor(place: Place, lock: TextIO) -> None:
     """Start the supervisor, which takes over the held lock by its file descriptor: there is never a gap."""
     settings = {**SETTINGS, "unix_socket_directories": str(place.socket)}
+    if not place.durable:
+        settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     told = {
         "command": [
             str(place.binaries / "postgres"),

@@ -47,13 +47,14 @@ def steps() -> tuple[Step, ...]:
     return tuple(sorted(found, key=lambda s: s.number))
 
 
-async def migrate(dsn: str) -> int:
+async def migrate(dsn: str, *, restored: bool = False) -> int:
     """Bring the database up to date; the number of its last step.
 
     Quick when there is nothing to do: one connection, one query.
 
     Args:
         dsn: of a role that may create schemas, and roles unless ``rung_app`` exists.
+        restored: the schema came from a backup, so rights must be granted even if no step is missing.
 
     Raises:
         Broken: the schema is newer than this program, or the role may not do what is needed.
@@ -62,7 +63,7 @@ async def migrate(dsn: str) -> int:
     connection = await asyncpg.connect(dsn, server_settings={"client_min_messages": "warning"})
     try:
         wanted = steps()[-1].number
-        if await _last_step(connection) == wanted and await _queue_version(connection) == _pinned():
+        if not restored and await _is_current(connection, wanted):
             return wanted
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         return await _bring_up(connection)
@@ -70,6 +71,10 @@ async def migrate(dsn: str) -> int:
         raise Broken(f"the database user may not migrate: {error}; set RUNG_DATABASE_ADMIN_URL") from error
     finally:
         await connection.close()
+
+
+async def _is_current(connection: Any, wanted: int) -> bool:
+    return await _last_step(connection) == wanted and await _queue_version(connection) == _pinned()
 
 
 async def check(connection: Any) -> int:

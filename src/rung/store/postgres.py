@@ -204,7 +204,7 @@ class Store(Settings, Outbox):
         return Page(found, found[-1].seq if len(rows) > limit else None)
 
     async def recent_tickets(self, signature: str, *, within: timedelta, limit: int) -> tuple[str, ...]:
-        """Ids of open tickets decided with this signature that arrived within the last ``within``, newest first."""
+        """Ids of open tickets decided with this signature within the last ``within``, the latest first."""
         rows = await self._database.rows("recent_tickets", signature, within, limit)
         return tuple(row["id"] for row in rows)
 

@@ -1,5 +1,7 @@
-"""A throw-away server with as many fresh databases as one likes: for tests, and for anything that wants to
-try the real store without leaving a trace."""
+"""A throw-away server with as many fresh databases as one likes.
+
+For tests, and for anything that wants to try the real store without leaving a trace.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,7 @@ class Scratch:
         try:
             # Both names are ours; CREATE DATABASE takes no parameters.
             await connection.execute(
-                f"CREATE DATABASE {name} OWNER {embedded.OWNER} TEMPLATE {template} STRATEGY file_copy"
+                f"CREATE DATABASE {name} OWNER {embedded.OWNER} TEMPLATE {template} STRATEGY wal_log"
             )
         finally:
             await connection.close()
@@ -69,6 +71,6 @@ async def scratch() -> AsyncIterator[Scratch]:
     """A throw-away server; everything is removed in the end."""
     with contextlib.ExitStack() as stack:
         path = stack.enter_context(embedded.throwaway_data_dir())
-        server = await asyncio.to_thread(embedded.start, path)
+        server = await asyncio.to_thread(embedded.start, path, durable=False)
         stack.callback(server.release)
         yield Scratch(server)

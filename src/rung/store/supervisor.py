@@ -23,8 +23,8 @@ LINGER = 0.5
 """Seconds without users before the server is stopped: a quick hand-over does not restart it."""
 STEADY = 2.0
 """A server that lived this long was started successfully."""
-PATIENCE = 20.0
-"""Seconds of failing starts before giving up; memory of killed backends is gone long before."""
+PATIENCE = 8.0
+"""Seconds of failing starts before giving up; the memory of killed backends is gone long before."""
 STOP_AFTER = 60.0
 """Seconds a fast shutdown may take before it becomes an immediate one (which recovers at next start)."""
 PR_SET_PDEATHSIG = 1
@@ -48,19 +48,20 @@ class Server:
     def keep(self) -> bool:
         """Run until ``stop``; False when it could not be started for ``PATIENCE`` seconds."""
         failing_since = time.monotonic()
-        while True:
+        while not self._stopping.is_set():
+            if self._predecessor_lives():
+                failing_since = time.monotonic()
+                time.sleep(0.02)
+                continue
             started = time.monotonic()
             with self._guard:
                 if self._stopping.is_set():
-                    return True
-                self._forget_stale_pid_file()
+                    break
                 self._pid = self._spawn()
             os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
             with self._guard:  # reaped under the guard: stop() never signals a number that was reused
                 os.waitpid(self._pid, 0)
                 self._pid = 0
-                if self._stopping.is_set():
-                    return True
             ended = time.monotonic()
             if ended - started >= STEADY:
                 failing_since = ended
@@ -68,6 +69,7 @@ class Server:
                 return False
             else:
                 time.sleep(0.05)
+        return True
 
     def stop(self) -> None:
         """Fast shutdown: sessions end, everything is written; immediate when that takes too long."""
@@ -100,26 +102,28 @@ class Server:
         finally:
             os._exit(127)
 
-    def _forget_stale_pid_file(self) -> None:
-        """Remove a ``postmaster.pid`` whose number now belongs to something else.
+    def _predecessor_lives(self) -> bool:
+        """Whether the server of a killed supervisor is still stopping; removes what a dead one left.
 
-        PostgreSQL itself refuses to start when that process merely exists, which in a container with its
-        small, repeating process numbers is the usual case after a crash. Two servers stay impossible: this
-        process holds the supervisor's lock, and the shared memory key is checked by PostgreSQL apart.
+        PostgreSQL itself refuses to start when the process named in ``postmaster.pid`` merely exists, which
+        in a container with its small, repeating process numbers is the usual case after a crash. Two servers
+        stay impossible: we hold the supervisor's lock, and PostgreSQL checks its shared memory apart.
         """
         path = os.path.join(self._data, "postmaster.pid")
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 pid = int(file.readline())
         except (OSError, ValueError):
-            return
+            return False
         try:
-            # A live postmaster stands in its data directory.
-            alive = os.path.samefile(f"/proc/{pid}/cwd", self._data)
+            # A live postmaster stands in its data directory; others' processes cannot be looked into.
+            if os.path.samefile(f"/proc/{pid}/cwd", self._data):
+                os.kill(pid, signal.SIGINT)  # it was told by the kernel already; twice does no harm
+                return True
         except OSError:
-            alive = False
-        if not alive:
-            os.unlink(path)
+            pass
+        os.unlink(path)
+        return False
 
 
 def wait_until_unused(users: int, start: int) -> None:

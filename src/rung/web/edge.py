@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rung.errors import TooLarge
 from rung.web.bodies import BODY_LIMIT
 from rung.web.metrics import Metrics
-from rung.web.problems import from_error
+from rung.web.problems import INTERNAL, from_error
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -81,8 +81,10 @@ class Edge:
 
     async def _explain(self, error: Exception, scope: Scope, receive: Receive, reply: _Reply) -> None:
         document = from_error(error)
-        if document.status >= _SERVER_ERROR:
+        if document is INTERNAL:
             log.error("request_failed", route=_route(scope), kind=type(error).__name__, exc_info=error)
+        elif document.status >= _SERVER_ERROR:
+            log.warning("request_refused", route=_route(scope), why=str(error))
         if reply.started:
             # The head is out: the only honest sign left is a broken connection.
             raise error

@@ -346,7 +346,7 @@ def _summary(rows: Sequence[AgreementRow]) -> str:
     if not acted:
         return ""
     return (
-        f"People put the ticket where Rung would have put it in {agreed:,} of the last {acted:,} assignments "
+        f"People put the ticket where Rung would have put it {agreed:,} times in the last {acted:,} "
         f"({round(100 * agreed / acted)} %)."
     )
 

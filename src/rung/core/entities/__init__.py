@@ -46,7 +46,7 @@ def tidy(found: Iterable[tuple[EntityType, int, int]]) -> list[tuple[EntityType,
     kept: list[tuple[EntityType, int, int]] = []
     running: list[tuple[EntityType, int, int]] = []
     for item in sorted(set(found), key=lambda one: (one[1], -one[2], _RANK[one[0]])):
-        kind, start, end = item
+        kind, start, _ = item
         running = [other for other in running if other[2] > start]
         clashing = [other for other in running if not _stand_together(other, item)]
         if any(_RANK[other[0]] <= _RANK[kind] for other in clashing):

@@ -4,6 +4,8 @@ A bare three-digit number is not a status: "500 items per page", "port 443" and 
 one beside a word that says so, in the languages customers write, or beside its reason phrase.
 """
 
+# ruff: noqa: PLR2004 (lengths of codes, years, octets and issuers are what this file is about)
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -21,31 +23,41 @@ _FAILURE = r"[45]\d\d"
 _LINK = r"[\"'`”’»*_\\]*\s*(?:[:=：#>-]|is|was|of|=>|->|→)?\s*[\"'`“‘«(（\[*_\\]*"
 
 _REASON = (
-    r"ok\b|created\b|accepted\b|no content|moved permanently|found\b|see other|not modified|temporary redirect|permanent redirect|"
-    r"bad request|unauthori[sz]ed|payment required|forbidden|not found|method not|not acceptable|proxy auth|request time|conflict\b|"
-    r"gone\b|length required|precondition|payload too|content too|request entity|uri too|unsupported media|unprocessable|locked\b|"
-    r"failed dependency|upgrade required|too many req|request header|internal (?:server )?error|internal server|not implemented|"
+    r"ok\b|created\b|accepted\b|no content|moved permanently|found\b|see other|not modified|"
+    r"temporary redirect|permanent redirect|"
+    r"bad request|unauthori[sz]ed|payment required|forbidden|not found|method not|not acceptable|"
+    r"proxy auth|request time|conflict\b|"
+    r"gone\b|length required|precondition|payload too|content too|request entity|uri too|"
+    r"unsupported media|unprocessable|locked\b|"
+    r"failed dependency|upgrade required|too many req|request header|internal (?:server )?error|"
+    r"internal server|not implemented|"
     r"bad gateway|service (?:temporarily )?unavailable|gateway time|insufficient storage"
 )
 _AFTER = (
-    r"(?:http )?(?:status|error|errors|err|response|responses|code|codes|exception|failure|failures)\b|erro\b|erreurs?\b|fehler|"
+    r"(?:http )?(?:status|error|errors|err|response|responses|code|codes|exception|failure|"
+    r"failures)\b|erro\b|erreurs?\b|fehler|"
     r"errore\b|エラー|錯誤|错误|报错|报錯|异常|响应|状态|ошибк|에러|오류|hata\b"
 )
 # Words whose number is a status, if it could be one at all.
 _BEFORE = (
-    r"\b(?:http|https)?[ _-]?(?:response[ _-]?)?status(?:[ _-]?codes?)?|\bhttp(?:[ _-]?(?:error|code|response|fehler|status))?|"
-    r"\bresponse[ _-]?code|\b(?:code|código|codice) http|\bcode (?:de )?statut|statuscode|http-statuscode|статус|код ответа|"
+    r"\b(?:http|https)?[ _-]?(?:response[ _-]?)?status(?:[ _-]?codes?)?|\bhttp(?:[ _-]?(?:error|"
+    r"code|response|fehler|status))?|"
+    r"\bresponse[ _-]?code|\b(?:code|código|codice) http|\bcode (?:de )?statut|statuscode|"
+    r"http-statuscode|статус|код ответа|"
     r"状态码?|狀態碼?|ステータス(?:コード)?|상태 ?코드|código de (?:estado|status)|codice di stato|kod statusu"
 )
 # Words whose number is a status when it is one of failure.
 _BEFORE_FAILURE = (
-    r"\b(?:error|erreur|fehler|erro|errore|fout|virhe|fel|błąd|hata)(?:[ _-]?(?:code|codes|nr|nummer))?|fehlercode|-fehler|"
+    r"\b(?:errors?|erreurs?|fehler|erro|errore|fout|virhe|fel|błąd|hata)(?:[ _-]?(?:code|codes|nr|"
+    r"nummer))?|fehlercode|-fehler|"
     r"\bcode d'erreur|\bcódigo(?: de err?or?)?|\bcodice(?: di)? errore|foutcode|\bcode|ошибк[аиу]|код ошибки|"
     r"错误(?:码|代码)?|錯誤(?:碼|代碼)?|报错|返回(?:了|码)?|响应(?:码)?|回应|エラー(?:コード)?|에러|오류"
 )
 _VERB = (
-    r"return(?:s|ed|ing)?|gets?|got|getting|gives?|gave|throws?|threw|throwing|sends?|respond\w*|repl(?:y|ies|ied)|answer\w*|"
-    r"receiv\w+|see|seeing|saw|fail\w*|an?|with|hits?|rejected|renvoie|retourne|devuelve|retorna|liefert|gibt|geeft|via"
+    r"return(?:s|ed|ing)?|gets?|got|getting|gives?|gave|throws?|threw|throwing|sends?|respond\w*|"
+    r"repl(?:y|ies|ied)|answer\w*|"
+    r"receiv\w+|see|seeing|saw|fail\w*|an?|with|hits?|rejected|renvoie|retourne|devuelve|retorna|"
+    r"liefert|gibt|geeft|via"
 )
 # The code stands at the start of a match or at its end, so no groups are needed (they cost five times the search).
 _STATUS = re2.compile(
@@ -65,11 +77,15 @@ _STATUS = re2.compile(
     )
     + ")"
 )
-_VERB_FIRST = re2.compile(rf"(?i)(?:{_VERB})\b[^/]*\d\z")
+# First bytes of what `_MORE` accepts, so that it is seldom asked.
+_SEPARATORS = frozenset((b"/", b",", b";", b" ", b"\xef", b"\xe3", b"\xe5", b"\xe6"))
+_VERB_FIRST = re2.compile(rf"(?i)(?:{_VERB})\b[^/]*\d")
 _MORE = re2.compile(rf"\s*(?:/|,|，|、|;|,? and|,? or|,? und|,? et|,? y|,? e|和|或)\s*({_FAILURE})\b")
 _CLAUSE_WORDS = frozenset(
-    b"error errors response responses status code codes on when from for in while after and or but as with at if because "
-    b"instead every not bad http exception during via since upon until unless then so which that whenever even only again "
+    b"error errors response responses status code codes on when from for in while after and or "
+    b"but as with at if because "
+    b"instead every not bad http exception during via since upon until unless then so which that "
+    b"whenever even only again "
     b"this each without saying too to is was before back once randomly sometimes intermittently immediately "
     b"page here now today due by about consistently constantly".split()
 )
@@ -90,9 +106,9 @@ def statuses(data: bytes) -> Iterator[Found]:
             if data[found.end() - 1] in b"sS" and not _plural_of_status(data, start, found.end()):
                 continue
         else:
-            last -= data[last - 1] == 0x29
+            last -= data.endswith(b")", first, last)
             start = last - 3
-            if not _status_there(data, first, start, last):
+            if not _status_there(data, first, last):
                 continue
         yield "http_status", start, last
         more = _MORE.match(data, found.end()) if data[found.end() : found.end() + 1] in _SEPARATORS else None
@@ -102,18 +118,14 @@ def statuses(data: bytes) -> Iterator[Found]:
             more = _MORE.match(data, last)
 
 
-_SEPARATORS = frozenset((b"/", b",", b";", b" ", b"\xef", b"\xe3", b"\xe5", b"\xe6"))
-
-
-def _status_there(data: bytes, first: int, start: int, end: int) -> bool:
+def _status_there(data: bytes, first: int, end: int) -> bool:
     """Whether the number after a word is a status: no decimal, no count, no other kind of code."""
     if data[end : end + 1] in (b".", b",") and data[end + 1 : end + 2].isdigit():
         return False
-    if data[first : first + 4].lower() == b"code" and data[
-        max(0, first - 9) : first
-    ].rstrip().lower().endswith(_NOT_A_CODE):
+    before = data[max(0, first - 9) : first].rstrip().lower()
+    if data[first : first + 4].lower() == b"code" and before.endswith(_NOT_A_CODE):
         return False
-    return _VERB_FIRST.match(data, first, end) is None or _ends_clause(data, end)
+    return _VERB_FIRST.fullmatch(data, first, end) is None or _ends_clause(data, end)
 
 
 def _plural_of_status(data: bytes, start: int, end: int) -> bool:
@@ -126,7 +138,7 @@ def _plural_of_status(data: bytes, start: int, end: int) -> bool:
 def _ends_clause(data: bytes, end: int) -> bool:
     """Whether a status may stand alone here: nothing countable follows."""
     trimmed = data[end : end + 24].lstrip(b" \t\"'`*_")
-    if not trimmed or trimmed[0] > 0x7F or trimmed[:1] in b"\n\r)];:!?|-/(<{[":
+    if not trimmed or not trimmed[:1].isascii() or trimmed[:1] in b"\n\r)];:!?|-/(<{[":
         return True
     if trimmed[:1] in b".,":
         return not trimmed[1:2].isdigit()
@@ -139,19 +151,24 @@ _PATH = re2.compile(
     "|".join(
         (
             rf"\b{_METHOD}:?[ \t]+[\"'`]?/[^\s\"'`,;)\]]*",
-            rf"(?i:\b(?:endpoint|route|path|uri|url|page|resource)s?)[\"'`*]*(?:\s*[:=]\s*|\s+)[\"'`*]*/[\w.~%<{{:-]{_SEGMENT}*(?:/{_SEGMENT}*)*",
+            (
+                rf"(?i:\b(?:endpoint|route|path|uri|url|page|resource)s?)[\"'`*]*(?:\s*[:=]\s*|"
+                rf"\s+)[\"'`*]*/[\w.~%<{{:-]{_SEGMENT}*(?:/{_SEGMENT}*)*"
+            ),
             r"/[\w.~%-][\w.~%/<>{}:-]+[\"'`*]* (?:endpoint|route)\b",
             rf"(?:^|[\s\"'`(=\[|>])/[\w.~%<{{:-]{_SEGMENT}*(?:/{_SEGMENT}+)+/?(?:\?[^\s\"'`<>)\]]*)?",
         )
     )
 )
 _ON_DISK = frozenset(
-    b"usr home var etc opt root tmp lib lib64 Users private proc sys dev bin sbin mnt Library Applications Volumes System nix "
+    b"usr home var etc opt root tmp lib lib64 Users private proc sys dev bin sbin mnt Library "
+    b"Applications Volumes System nix "
     b"snap srv run boot media storage workspace".split()
 )
 _SOURCE_FILE = (
-    b".py", b".rb", b".go", b".java", b".sh", b".yaml", b".yml", b".conf", b".log", b".toml", b".ini", b".cfg", b".txt", b".md", b".so",
-    b".jar", b".ts", b".tsx", b".sqlite", b".lock", b".cs", b".rs", b".cpp", b".h", b".env", b".service",
+    b".py", b".rb", b".go", b".java", b".sh", b".yaml", b".yml", b".conf", b".log", b".toml", b".ini",
+    b".cfg", b".txt", b".md", b".so", b".jar", b".ts", b".tsx",
+    b".sqlite", b".lock", b".cs", b".rs", b".cpp", b".h", b".env", b".service",
 )  # fmt: skip
 
 
@@ -182,7 +199,8 @@ _ID = re2.compile(
     r"\brequest uuid|\bid de (?:la )?(?:solicitud|requête|requisição)|\banfrage-?id|请求 ?id|リクエスト ?id)"
     r"[\"'`*\\]*\s*(?:[:：=#]|is|was)?\s*[\"'`*(\[\\]*([0-9a-z][\w.:+/=-]{5,127})|"
     r"\b(req_[0-9a-z]{8,})|"
-    r"(?:\b(?:x-)?(?:b3-|cloud-|amzn-|datadog-|dd[._])?trace[ _-]?(?:id|context)|\btraceparent|\bsentry-trace|\bcf[ -]ray(?:[ -]id)?|\bray id)"
+    r"(?:\b(?:x-)?(?:b3-|cloud-|amzn-|datadog-|dd[._])?trace[ _-]?(?:id|context)|\btraceparent|"
+    r"\bsentry-trace|\bcf[ -]ray(?:[ -]id)?|\bray id)"
     r"[\"'`*\\]*\s*(?:[:：=#]|is|was)?\s*[\"'`*(\[\\]*([0-9a-z][\w.:;+/=-]{7,127})"
 )
 
@@ -206,7 +224,8 @@ HTTP = (
     Extractor("url_path", r"(?:^|[\s\"'`(=\[|>])/[\w.~%<{:-]", paths),
     Extractor(
         "ids",
-        r"(?i)(?:request|correlation|req|operation|activity|transaction|trace|ray)[ _-]?(?:uu)?id|\breq_[0-9a-z]|traceparent|sentry-trace|"
+        r"(?i)(?:request|correlation|req|operation|activity|transaction|trace|ray)[ _-]?(?:uu)?id|"
+        r"\breq_[0-9a-z]|traceparent|sentry-trace|"
         r"cf-ray|trace-context|\bid de |anfrage-?id|请求 ?id|リクエスト ?id",
         ids,
     ),

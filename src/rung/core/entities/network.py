@@ -4,6 +4,8 @@ A host name is also reported inside its URL or ``host:port``, since a service ca
 module paths, package names and mail addresses look alike and are not hosts.
 """
 
+# ruff: noqa: PLR2004 (lengths of codes, years, octets and issuers are what this file is about)
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -18,13 +20,17 @@ Found = tuple[EntityType, int, int]
 
 # Two labels suffice with these: hardly any code or file name ends in them.
 _PLAIN = (
-    "com|org|net|io|dev|cloud|edu|gov|mil|biz|tech|online|site|store|shop|xyz|international|agency|digital|systems|solutions|"
-    "network|software|company|services|host|website|blog|local|internal|svc|lan|corp|intranet|localdomain|localhost|consul|aws|goog|health|finance|bank|invalid|onmicrosoft"
+    "com|org|net|io|dev|cloud|edu|gov|mil|biz|tech|online|site|store|shop|xyz|international|"
+    "agency|digital|systems|solutions|"
+    "network|software|company|services|host|website|blog|local|internal|svc|lan|corp|intranet|"
+    "localdomain|localhost|consul|aws|goog|health|finance|bank|invalid|onmicrosoft"
 )
 # These are also file extensions, attributes or words: a country's or product's ending needs a sign beside it.
 _DOUBTFUL = (
-    "ai|app|co|info|me|us|uk|eu|de|fr|es|it|nl|be|ch|at|pl|ru|cn|jp|kr|br|in|au|ca|se|no|fi|dk|cz|pt|tr|mx|ar|cl|za|nz|sg|hk|"
-    "tw|il|ie|ua|gr|hu|ro|gg|tv|to|so|ly|fm|cc|id|vn|th|my|ph|ae|sa|pe|sk|bg|hr|si|lt|lv|ee|lu|is|test|example|pub|page|run|team|"
+    "ai|app|co|info|me|us|uk|eu|de|fr|es|it|nl|be|ch|at|pl|ru|cn|jp|kr|br|in|au|ca|se|no|fi|dk|"
+    "cz|pt|tr|mx|ar|cl|za|nz|sg|hk|"
+    "tw|il|ie|ua|gr|hu|ro|gg|tv|to|so|ly|fm|cc|id|vn|th|my|ph|ae|sa|pe|sk|bg|hr|si|lt|lv|ee|lu|"
+    "is|test|example|pub|page|run|team|"
     "work|zone|link|live|news|space|world|group|media|studio|design|email|mx|home"
 )
 # Country endings that are no word of English or of code: two labels suffice.
@@ -39,25 +45,32 @@ _NOT_FIRST = frozenset(
     b"event module exports app args params obj error err e i o os sys np pd plt system math json".split()
 )
 
+# Repetitions that cross dots are bounded: else a long dotted text costs the square of its length.
 # Quotes, brackets and anything beyond ASCII end a URL, except what redaction has masked in it.
 _URL_BODY = r"(?:[!#-&(-;=?-Z_a-z~]|•)"
 _NET = re2.compile(
     "|".join(
         (
-            rf"\b[A-Za-z][A-Za-z0-9+.-]*://(?:\[[0-9A-Fa-f:.]+\])?{_URL_BODY}*",
-            rf"\b(?:[A-Za-z0-9_](?:[\w-]*[A-Za-z0-9_])?\.)+(?:{_PLAIN}|{_DOUBTFUL})\b(?::\d{{2,5}}\b)?",
+            rf"\b[A-Za-z][A-Za-z0-9+-]*://(?:\[[0-9A-Fa-f:.]+\])?{_URL_BODY}*",
+            rf"\b(?:[A-Za-z0-9_](?:[\w-]*[A-Za-z0-9_])?\.){{1,9}}(?:{_PLAIN}|{_DOUBTFUL})\b(?::\d{{2,5}}\b)?",
             r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b(?::\d{1,5}\b)?",
             r"\blocalhost\b(?::\d{2,5}\b)?",
             r"\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\](?::\d{1,5}\b)?",
             r"\b(?:[0-9A-Fa-f]{1,4}:){1,6}(?::[0-9A-Fa-f]{1,4}){1,6}\b|\b(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\b",
-            r"\b(?:redis|postgres|postgresql|pg|mysql|mariadb|mongo|mongodb|rabbitmq|kafka|elasticsearch|opensearch|memcached|"
-            r"zookeeper|cassandra|clickhouse|db|database|cache|minio|consul|etcd|nats|vault|ldap|smtp)(?:-[\w-]+)?:\d{3,5}\b",
+            (
+                r"\b(?:redis|postgres|postgresql|pg|mysql|mariadb|mongo|mongodb|rabbitmq|kafka|"
+                r"elasticsearch|opensearch|memcached|"
+                r"zookeeper|cassandra|clickhouse|db|database|cache|minio|consul|etcd|nats|vault|ldap|"
+                r"smtp)(?:-[\w-]+)?:\d{3,5}\b"
+            ),
         )
     )
 )
 _NAMED_HOST = re2.compile(
-    r"(?:(?i:\bhost(?:[ _-]?name)?)[\\\"']*(?:\s*[:=]\s*|\s+)[\\\"'`]+|(?i:\bhost(?:_?name)?)=|\bENOTFOUND |\bEAI_AGAIN |"
-    r"(?i:could not resolve host|unknown host|name resolution of|no such host|lookup|UnknownHostException)[: ]+[\"'`]?)"
+    r"(?:(?i:\bhost(?:[ _-]?name)?)[\\\"']*(?:\s*[:=]\s*|\s+)[\\\"'`]+|(?i:\bhost(?:_?name)?)=|"
+    r"\bENOTFOUND |\bEAI_AGAIN |"
+    r"(?i:could not resolve host|unknown host|name resolution of|no such host|lookup|"
+    r"UnknownHostException)[: ]+[\"'`]?)"
     r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)"
 )
 
@@ -176,6 +189,8 @@ def _named(data: bytes, start: int, end: int) -> Iterator[Found]:
 def _bracketed(data: bytes, start: int, end: int) -> Iterator[Found]:
     close = data.find(b"]", start, end)
     inner_start, inner_end = (start + 1, close) if close >= 0 else (start, end)
+    if close < 0 and data[start:end].replace(b":", b"").isalpha():
+        return  # a::b is a name in C++ and Ruby
     try:
         IPv6Address(data[inner_start:inner_end].decode())
     except AddressValueError:
@@ -193,9 +208,9 @@ def addresses(data: bytes) -> Iterator[Found]:
         text = data[start:end]
         if b"://" in text:
             yield from _in_url(data, start, end)
-        elif text[0] == 0x5B or (text.count(b":") > 1):
+        elif text.startswith(b"[") or text.count(b":") > 1:
             yield from _bracketed(data, start, end)
-        elif text[0] < 0x3A and text[-1] < 0x3A and text.replace(b".", b"").replace(b":", b"").isdigit():
+        elif text.replace(b".", b"").replace(b":", b"").isdigit():
             yield from _address(data, start, end)
         else:
             yield from _named(data, start, end)
@@ -213,13 +228,15 @@ def named_hosts(data: bytes) -> Iterator[Found]:
 NETWORK = (
     Extractor(
         "network",
-        rf"://|[\w-]\.(?:{_PLAIN}|{_DOUBTFUL})\b|\d\.\d{{1,3}}\.\d{{1,3}}\.\d|\blocalhost\b|\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]|"
+        rf"://|[\w-]\.(?:{_PLAIN}|{_DOUBTFUL})\b|\d\.\d{{1,3}}\.\d{{1,3}}\.\d|\blocalhost\b|"
+        rf"\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]|"
         r"\b[0-9A-Fa-f]{1,4}::?[0-9A-Fa-f]{1,4}:|[a-z]:\d{3,5}\b|[0-9A-Fa-f]::[0-9A-Fa-f]",
         addresses,
     ),
     Extractor(
         "named_host",
-        r"(?i)\bhost(?:[ _-]?name)?(?:[\\\"']*(?:\s*[:=]\s*|\s+)[\\\"'`]|=)|ENOTFOUND|EAI_AGAIN|resolve host|unknown ?host|"
+        r"(?i)\bhost(?:[ _-]?name)?(?:[\\\"']*(?:\s*[:=]\s*|\s+)[\\\"'`]|=)|ENOTFOUND|EAI_AGAIN|"
+        r"resolve host|unknown ?host|"
         r"resolution of|such host|\blookup\b",
         named_hosts,
     ),

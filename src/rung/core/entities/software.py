@@ -4,6 +4,8 @@ Names are the software's own, in any case where the name is no ordinary word. An
 release (``Windows 11``, ``Ubuntu 24.04``); a browser and a provider do not.
 """
 
+# ruff: noqa: PLR2004 (lengths of codes, years, octets and issuers are what this file is about)
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -16,23 +18,34 @@ from rung.model import EntityType
 Found = tuple[EntityType, int, int]
 
 _PRE = (
-    r"(?:[-.+_]?(?:alpha|beta|rc|dev|snapshot|SNAPSHOT|preview|pre|canary|next|nightly|GA|RC|Final|FINAL|RELEASE|SP|LTS|ce|ee|post|patch)"
+    r"(?:[-.+_]?(?:alpha|beta|rc|dev|snapshot|SNAPSHOT|preview|pre|canary|next|nightly|GA|RC|"
+    r"Final|FINAL|RELEASE|SP|LTS|ce|ee|post|patch)"
     r"(?:[-.]?\d+)*|[-.]?(?:M|b|a|p)\d+)?\b"
 )
 _PRODUCT = (
-    "python|node(?:\\.?js)?|php|java|jdk|openjdk|ruby|golang|go|rust|perl|kotlin|swift|dotnet|\\.net(?: core| framework)?|npm|yarn|pnpm|pip|"
-    "django|rails|laravel|react|vue|angular|next\\.?js|spring(?: boot)?|flask|fastapi|express|postgres(?:ql)?|mysql|mariadb|mongodb|redis|"
-    "elasticsearch|kafka|rabbitmq|nginx|apache|tomcat|docker|kubernetes|helm|terraform|ansible|git|openssl|tls|curl|cuda|"
-    "chrome|chromium|firefox|safari|edge|opera|wordpress|drupal|magento|jira|gitlab|grafana|prometheus|jenkins|sdk|cli|plugin|app|client|server|"
+    "python|node(?:\\.?js)?|php|java|jdk|openjdk|ruby|golang|go|rust|perl|kotlin|swift|dotnet|"
+    "\\.net(?: core| framework)?|npm|yarn|pnpm|pip|"
+    "django|rails|laravel|react|vue|angular|next\\.?js|spring(?: boot)?|flask|fastapi|express|"
+    "postgres(?:ql)?|mysql|mariadb|mongodb|redis|"
+    "elasticsearch|kafka|rabbitmq|nginx|apache|tomcat|docker|kubernetes|helm|terraform|ansible|"
+    "git|openssl|tls|curl|cuda|"
+    "chrome|chromium|firefox|safari|edge|opera|wordpress|drupal|magento|jira|gitlab|grafana|"
+    "prometheus|jenkins|sdk|cli|plugin|app|client|server|"
     "release|build|agent|api|library|driver|engine|runtime"
 )
-_WORD = r"version(?:en|s|er)?|ver\.?|versión|versão|versione|versie|wersja|версия|バージョン|版本(?:号)?|버전|release|v\.|tag|upgraded? (?:to|from)|updat(?:ed|ing) to"
+_WORD = (
+    r"(?:\b|[^\x00-\x7f])(?:version(?:en|s|er)?|ver\.?|versión|versão|versione|versie|wersja|release|v\.|tag|"
+    r"upgraded? (?:to|from)|updat(?:ed|ing) to)|версия|バージョン|版本(?:号)?|버전"
+)
 # The number ends a match and no label has a digit in it, so the first digit is the number's.
 _VERSION = re2.compile(
     "|".join(
         (
             # after a word or product name: "version 9", "Python 3.12", "PHP/8.1"
-            rf"(?i:(?:\b|[^\x00-\x7f])(?:{_WORD}))[\"'`*)\\]*\s*(?:[:：=#(-]|is|are|number:?)?\s*[\"'`*\\(^~>=]*[vV]?\d+(?:\.\d+){{0,4}}{_PRE}",
+            (
+                rf"(?i:{_WORD})[\"'`*)\\]*\s*(?:[:：=#(-]|is|are|"
+                rf"number:?)?\s*[\"'`*\\(^~>=]*[vV]?\d+(?:\.\d+){{0,4}}{_PRE}"
+            ),
             rf"\b(?i:{_PRODUCT})[\"'*]*(?:[ /:=@(-]|==|>=|~=)[\"'^~>=]*[vV]?\d+(?:\.\d+){{0,4}}{_PRE}",
             # v2.14.0, V1.2
             rf"\b[vV]\d+(?:\.\d+)+{_PRE}",
@@ -47,7 +60,7 @@ _VERSION = re2.compile(
         )
     )
 )
-_NO_DIGITS = bytes(code for code in range(256) if not 0x30 <= code <= 0x39)
+_NO_DIGITS = bytes(code for code in range(256) if code not in b"0123456789")
 _SEPARATORS = b" /:=@(-'\"*^~><\\#\tvV\n\r"
 _PREPOSITIONS = frozenset(b"to and from with on since than after in between".split())
 _PRODUCTS = frozenset(_PRODUCT.replace("\\", "").encode().split(b"|")) | {
@@ -57,16 +70,22 @@ _PRODUCTS = frozenset(_PRODUCT.replace("\\", "").encode().split(b"|")) | {
     b"spring",
 }
 _BY_MAJOR = frozenset(
-    b"python node nodejs node.js php java jdk openjdk postgres postgresql angular django react chrome firefox safari edge opera .net".split()
+    b"python node nodejs node.js php java jdk openjdk postgres postgresql angular django react "
+    b"chrome firefox safari edge opera .net".split()
 )
 _NOT_A_PRODUCT = frozenset(
-    b"section figure fig table chapter step page usd eur gbp about only over under nearly almost around approximately rfc level line "
-    b"example case option item part question answer score rating price total average cost wcag oauth saml http approx".split()
+    b"section figure fig table chapter step page usd eur gbp about only over under nearly almost "
+    b"around approximately rfc level line "
+    b"example case option item part question answer score rating price total average cost wcag "
+    b"oauth saml http approx".split()
 )
 _UNIT = (
-    b"%", b"s ", b"ms", b"gb", b"mb", b"kb", b"tb", b"gi", b"mi", b"sec", b"min", b"hour", b"day", b"week", b"month", b"year",
-    b"million", b"billion", b"k ", b"m ", b"x ", b"usd", b"eur", b"\xe2\x82\xac", b"$", b"times", b"percent", b"cm", b"km", b"kg",
-    b"px", b"em", b"point", b"star", b"credits", b"dollar", b"euro", b"ghz", b"mhz", b"k/", b"seconds",
+    b"%", b"s ", b"ms", b"gb", b"mb", b"kb", b"tb", b"gi", b"mi", b"sec", b"min", b"hour", b"day", b"week",
+    b"month", b"year", b"million", b"billion", b"k ", b"m ", b"x ", b"usd", b"eur", b"\xe2\x82\xac", b"$", b"times",
+    b"percent", b"cm", b"km", b"kg", b"px", b"em", b"point", b"star", b"credits", b"dollar", b"ghz", b"mhz", b"k/",
+)  # fmt: skip
+_COUNTED = (
+    *_UNIT, b"items", b"users", b"row", b"file", b"node", b"pod", b"instance", b"error", b"call", b"request",
 )  # fmt: skip
 
 
@@ -138,7 +157,7 @@ def _unnamed(data: bytes, start: int, parts: list[bytes]) -> bool:
 
 
 def _is_address(parts: list[bytes]) -> bool:
-    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)
+    return len(parts) == 4 and all(len(part) < 4 and part.isdigit() and int(part) < 256 for part in parts)
 
 
 def _free_of_amount(data: bytes, end: int) -> bool:
@@ -153,27 +172,12 @@ def _is_amount(data: bytes, end: int) -> bool:
 
 
 def _is_count(data: bytes, end: int) -> bool:
-    rest = data[end : end + 10].lstrip().lower()
-    return rest.startswith(
-        (
-            *_UNIT,
-            b"items",
-            b"users",
-            b"row",
-            b"file",
-            b"node",
-            b"pod",
-            b"instance",
-            b"error",
-            b"call",
-            b"request",
-        )
-    )
+    return data[end : end + 10].lstrip().lower().startswith(_COUNTED)
 
 
 def _is_date(parts: list[bytes]) -> bool:
     """``2025.01.15`` and ``15.01.2025`` are dates, ``2025.1.6`` is a version."""
-    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+    if len(parts) != 3 or not all(len(part) < 5 and part.isdigit() for part in parts):
         return False
     first, second, third = parts
     if len(first) == 4 and first[:2] in (b"19", b"20"):
@@ -188,28 +192,44 @@ def _is_date(parts: list[bytes]) -> bool:
 
 
 _BROWSERS = (
-    "microsoft edge|ms edge|edge|google chrome|chromium|chrome|mozilla firefox|firefox|mobile safari|safari|opera|brave|internet explorer|"
+    "microsoft edge|ms edge|edge|google chrome|chromium|chrome|mozilla firefox|firefox|"
+    "mobile safari|safari|opera|brave|internet explorer|"
     "vivaldi|samsung internet|tor browser|duckduckgo browser|uc browser|librewolf|ie"
 )
 _SYSTEMS = (
-    "windows server|windows phone|windows nt|windows|mac os x|mac os|macos|osx|os x|mac|ubuntu|debian|centos|red hat enterprise linux|rhel|fedora|"
-    "rocky linux|almalinux|alpine linux|alpine|amazon linux|arch linux|manjaro|linux mint|opensuse|suse|oracle linux|raspbian|raspberry pi os|"
+    "windows server|windows phone|windows nt|windows|mac os x|mac os|macos|osx|os x|mac|ubuntu|"
+    "debian|centos|red hat enterprise linux|rhel|fedora|"
+    "rocky linux|almalinux|alpine linux|alpine|amazon linux|arch linux|manjaro|linux mint|"
+    "opensuse|suse|oracle linux|raspbian|raspberry pi os|"
     "kali linux|gentoo|nixos|freebsd|openbsd|solaris|aix|android|ipados|ios|watchos|tvos|chrome ?os|harmonyos|linux"
 )
 _PROVIDERS = (
-    "okta|azure ad|azure active directory|microsoft entra(?: id)?|entra id|entra|google workspace|g suite|auth0|onelogin|ping identity|pingfederate|"
-    "pingone|pingid|keycloak|authentik|authelia|jumpcloud|duo security|cyberark|shibboleth|adfs|ad fs|active directory|cognito|workos|clerk|"
-    "firebase|fusionauth|zitadel|amazon web services|aws|ec2|s3|amazon ses|cloudfront|route 53|lambda|bedrock|sagemaker|google cloud(?: platform)?|gcp|"
-    "bigquery|vertex ai|azure|digitalocean|linode|akamai|hetzner|ovhcloud|ovh|scaleway|oracle cloud|ibm cloud|alibaba cloud|aliyun|heroku|vercel|"
-    "netlify|render|railway|fly\\.io|supabase|planetscale|neon|mongodb atlas|snowflake|databricks|redshift|confluent|upstash|elastic cloud|redis cloud|"
-    "stripe|paypal|braintree|adyen|square|klarna|mollie|razorpay|chargebee|recurly|paddle|worldpay|checkout\\.com|gocardless|plaid|quickbooks|xero|netsuite|sap|"
-    "twilio|vonage|messagebird|sinch|plivo|sendgrid|mailgun|mailchimp|mandrill|postmark|amazon sns|sparkpost|sendinblue|brevo|mailjet|resend|klaviyo|"
-    "gmail|google calendar|google sheets|google drive|google analytics|outlook|office 365|microsoft 365|o365|exchange online|sharepoint|onedrive|"
-    "microsoft teams|ms teams|slack|discord|zoom|telegram|whatsapp|salesforce|hubspot|pipedrive|zoho|marketo|dynamics 365|intercom|zendesk|freshdesk|"
-    "freshservice|servicenow|help scout|front|jira|confluence|atlassian|bitbucket|github|gitlab|azure devops|linear|asana|trello|monday\\.com|clickup|notion|"
-    "airtable|zapier|make\\.com|n8n|ifttt|workato|mulesoft|segment|mixpanel|amplitude|datadog|new relic|sentry|grafana cloud|splunk|pagerduty|opsgenie|"
-    "dynatrace|honeycomb|cloudflare|fastly|shopify|woocommerce|magento|bigcommerce|wordpress|squarespace|wix|webflow|contentful|algolia|"
-    "openai|azure openai|anthropic|mistral|groq|cohere|hugging ?face|replicate|deepseek|openrouter|ollama|dropbox|box|docusign|figma|facebook|instagram|"
+    "okta|azure ad|azure active directory|microsoft entra(?: id)?|entra id|entra|"
+    "google workspace|g suite|auth0|onelogin|ping identity|pingfederate|"
+    "pingone|pingid|keycloak|authentik|authelia|jumpcloud|duo security|cyberark|shibboleth|adfs|"
+    "ad fs|active directory|cognito|workos|clerk|"
+    "firebase|fusionauth|zitadel|amazon web services|aws|ec2|s3|amazon ses|cloudfront|route 53|"
+    "lambda|bedrock|sagemaker|google cloud(?: platform)?|gcp|"
+    "bigquery|vertex ai|azure|digitalocean|linode|akamai|hetzner|ovhcloud|ovh|scaleway|"
+    "oracle cloud|ibm cloud|alibaba cloud|aliyun|heroku|vercel|"
+    "netlify|render|railway|fly\\.io|supabase|planetscale|neon|mongodb atlas|snowflake|"
+    "databricks|redshift|confluent|upstash|elastic cloud|redis cloud|"
+    "stripe|paypal|braintree|adyen|square|klarna|mollie|razorpay|chargebee|recurly|paddle|"
+    "worldpay|checkout\\.com|gocardless|plaid|quickbooks|xero|netsuite|sap|"
+    "twilio|vonage|messagebird|sinch|plivo|sendgrid|mailgun|mailchimp|mandrill|postmark|"
+    "amazon sns|sparkpost|sendinblue|brevo|mailjet|resend|klaviyo|"
+    "gmail|google calendar|google sheets|google drive|google analytics|outlook|office 365|"
+    "microsoft 365|o365|exchange online|sharepoint|onedrive|"
+    "microsoft teams|ms teams|slack|discord|zoom|telegram|whatsapp|salesforce|hubspot|pipedrive|"
+    "zoho|marketo|dynamics 365|intercom|zendesk|freshdesk|"
+    "freshservice|servicenow|help scout|front|jira|confluence|atlassian|bitbucket|github|gitlab|"
+    "azure devops|linear|asana|trello|monday\\.com|clickup|notion|"
+    "airtable|zapier|make\\.com|n8n|ifttt|workato|mulesoft|segment|mixpanel|amplitude|datadog|"
+    "new relic|sentry|grafana cloud|splunk|pagerduty|opsgenie|"
+    "dynatrace|honeycomb|cloudflare|fastly|shopify|woocommerce|magento|bigcommerce|wordpress|"
+    "squarespace|wix|webflow|contentful|algolia|"
+    "openai|azure openai|anthropic|mistral|groq|cohere|hugging ?face|replicate|deepseek|"
+    "openrouter|ollama|dropbox|box|docusign|figma|facebook|instagram|"
     "linkedin|tiktok|workday|bamboohr|gusto|okteto|letsencrypt|let's encrypt|digicert|godaddy|namecheap"
 )
 _NAMES = re2.compile(rf"(?i)\b(?:{_BROWSERS}|{_SYSTEMS}|{_PROVIDERS})\b")
@@ -218,11 +238,11 @@ _BROWSER_NAMES = frozenset(_BROWSERS.encode().split(b"|"))
 _SYSTEM_NAMES = frozenset(_SYSTEMS.replace(" ?", " ").encode().split(b"|")) | {b"chromeos"}
 # Ordinary words unless written as the name is.
 _AS_WRITTEN = {
-    name.lower().encode(): name.encode()
+    name.lower(): name
     for name in (
-        "Brave Box Square Segment Linear Notion Front Render Railway Neon Clerk Resend Intercom Zoom Lambda Bedrock Plaid "
-        "Paddle Sentry Gusto SAP Confluence Mistral IE Replicate Amplitude Honeycomb Recurly Wix Workday Cohere Confluent "
-        "Adyen Make.com Square Discord"
+        b"Brave Box Square Segment Linear Notion Front Render Railway Neon Clerk Resend Intercom Zoom Lambda Bedrock "
+        b"Plaid Paddle Sentry Gusto SAP Confluence Mistral IE Replicate Amplitude Honeycomb Recurly Wix Workday "
+        b"Cohere Confluent Adyen Make.com Discord"
     ).split()
 }
 _BROWSER_NEAR = re2.compile(
@@ -252,8 +272,8 @@ def _stands_free(data: bytes, start: int, end: int) -> bool:
         return False
     if not start:
         return True
-    before = data[start - 1]
-    if before == 0x2F:  # iOS/Android, but not /opt/android/
+    before = data[start - 1 : start]
+    if before == b"/":  # iOS/Android, but not /opt/android/
         return data[start - 2 : start - 1].isalpha() and data[end : end + 1] not in (b"/", b"-", b".", b"_")
     return before not in b"@#-_.$\\"
 
@@ -297,8 +317,9 @@ def _system(data: bytes, name: bytes, low: bytes, start: int, end: int) -> Itera
 SOFTWARE = (
     Extractor(
         "version",
-        rf"\d\.\d|(?i:(?:{_WORD}))[\"'`*)\\]*\s*(?:[:：=#(-]|is|are|number:?)?\s*[\"'`*\\(^~>=]*v?\d|"
-        r"(?i:python|node(?:js)?|php|java|jdk|postgres(?:ql)?|angular|django|react|chrome|firefox|safari|edge|opera|\.net)[ /@-]\d",
+        rf"\d\.\d|(?i:{_WORD})[\"'`*)\\]*\s*(?:[:：=#(-]|is|are|number:?)?\s*[\"'`*\\(^~>=]*v?\d|"
+        r"(?i:python|node(?:js)?|php|java|jdk|postgres(?:ql)?|angular|django|react|chrome|firefox|"
+        r"safari|edge|opera|\.net)[ /@-]v?\d",
         versions,
     ),
     Extractor("names", rf"(?i)\b(?:{_BROWSERS}|{_SYSTEMS}|{_PROVIDERS})\b", names),

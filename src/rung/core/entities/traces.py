@@ -18,7 +18,10 @@ from rung.model import EntityType
 MOST_FRAMES = 20
 """Frames beyond these add cost and no meaning: the top of a trace names its place."""
 
-_SOURCE = r"(?:java|kt|scala|groovy|py|pyx|m?[jt]sx?|cjs|vue|svelte|go|rb|erb|rake|rs|php|phtml|cs|vb|fs|swift|dart|exs?|erl|p[lm]|lua|cpp|cc|mm?)"
+_SOURCE = (
+    r"(?:java|kt|scala|groovy|py|pyx|m?[jt]sx?|cjs|vue|svelte|go|rb|erb|rake|rs|php|phtml|cs|vb|fs|"
+    r"swift|dart|exs?|erl|p[lm]|lua|cpp|cc|mm?)"
+)
 _PATH = r"[\w./@~\\+<>-]"
 
 _FRAME = re2.compile(
@@ -29,9 +32,11 @@ _FRAME = re2.compile(
             # .NET: at Shop.Cart.Add(Int32 id) in C:\src\Cart.cs:line 12
             r"\bat (?:[A-Z_<][\w`<>+\[\],]*\.)+[\w<>`|.\[\],]+\([^()\n]*\)(?: in [^\n]{1,100}:line \d+)?",
             # Node and Chrome: at add (/srv/cart.js:12:3), at async https://shop.example/app.js:1:2
-            r"\bat (?:async |new )?(?:[\w$.<>\[\] /#]+ )?\(?"
-            r"(?:[^\s()]+\.(?:m?[jt]sx?|cjs|vue|svelte|html?|php)[^\s():]*|node:[\w/.-]+|webpack[^\s()]+|<anonymous>|"
-            r"https?://[^\s()]+):\d+:\d+\)?",
+            (
+                r"\bat (?:async |new )?(?:[\w$.<>\[\] /#]+ )?\(?"
+                r"(?:[^\s()]+\.(?:m?[jt]sx?|cjs|vue|svelte|html?|php)[^\s():]*|node:[\w/.-]+|webpack[^\s()]+|<anonymous>|"
+                r"https?://[^\s()]+):\d+:\d+\)?"
+            ),
             # Firefox and Safari: add@https://shop.example/app.js:1:2
             r"[\w$./<]*@https?://[^\s()@]+:\d+:\d+",
             # Python: File "/srv/cart.py", line 12, in add
@@ -46,6 +51,7 @@ _FRAME = re2.compile(
     )
 )
 
+# Bounded, or a long dotted text would cost the square of its length.
 _NAMESPACE = r"(?:[A-Za-z_$][\w$]*(?:\.|::|\\{1,2}))"
 _RUBY = (
     r"(?:Invalid|NotFound|NotUnique|NotDefined|NotSaved|NotDestroyed|Missing|Failed|Timeout|Refused|Reset|Expired|"
@@ -56,13 +62,13 @@ _RUBY = (
 _NAMED = re2.compile(
     "|".join(
         (
-            rf"{_NAMESPACE}*[A-Z][\w$]*(?:Error|Exception)\b",
-            rf"{_NAMESPACE}+(?:Error|Exception|Throwable)\b",
+            rf"{_NAMESPACE}{{0,12}}[A-Z][\w$]*(?:Error|Exception)\b",
+            rf"{_NAMESPACE}{{1,12}}(?:Error|Exception|Throwable)\b",
             # Ruby classes without the suffix: ActiveRecord::StatementInvalid, Net::ReadTimeout
-            rf"\b(?:[A-Z]\w*::)+\w*{_RUBY}\b",
+            rf"\b(?:[A-Z]\w*::){{1,12}}\w*{_RUBY}\b",
             # Python classes without it: requests.exceptions.ReadTimeout, psycopg2.errors.UndefinedTable
-            r"\b(?:[a-z_]\w*\.)*(?:exceptions?|errors|exc)\.[A-Z]\w+\b",
-            r"\b(?:\w+\.)*(?:DoesNotExist|ImproperlyConfigured|TemplateDoesNotExist|MultipleObjectsReturned)\b",
+            r"\b(?:[a-z_]\w*\.){0,12}(?:exceptions?|errors|exc)\.[A-Z]\w+\b",
+            r"\b(?:\w+\.){0,12}(?:DoesNotExist|ImproperlyConfigured|TemplateDoesNotExist|MultipleObjectsReturned)\b",
             r"\b(?:KeyboardInterrupt|SystemExit|StopIteration|StopAsyncIteration|UnhandledPromiseRejection)\b",
             r"\b(?:ConnectTimeout|ReadTimeout|WriteTimeout|PoolTimeout|MaxRetryExceeded)\b",
             # Go and Rust say it with a word
@@ -101,9 +107,9 @@ def exceptions(data: bytes) -> Iterator[tuple[EntityType, int, int]]:
 
 
 def _inside_word(data: bytes, start: int) -> bool:
-    """Whether a match begins in the middle of a word, as ``TypeError`` does in ``isTypeError``.
+    r"""Whether a match begins in the middle of a word, as ``TypeError`` does in ``isTypeError``.
 
-    The ``n`` of an escaped line break (``\\nTypeError``) is not part of a word.
+    The ``n`` of an escaped line break (``\nTypeError``) is not part of a word.
     """
     before = data[start - 1 : start]
     if not (before.isalnum() or before == b"_"):
@@ -114,8 +120,10 @@ def _inside_word(data: bytes, start: int) -> bool:
 TRACES = (
     Extractor(
         "exception",
-        r"[\w$](?:Error|Exception)\b|[.:\\](?:Error|Exception|Throwable)\b|[A-Z]\w*::\w*[A-Z]|(?:exceptions?|errors|exc)\.[A-Z]|"
-        r"panic: |panicked at|aused by: ?\w+[.\\]|Uncaught: |DoesNotExist|ImproperlyConfigured|MultipleObjectsReturned|"
+        r"[\w$](?:Error|Exception)\b|[.:\\](?:Error|Exception|Throwable)\b|[A-Z]\w*::\w*[A-Z]|"
+        r"(?:exceptions?|errors|exc)\.[A-Z]|"
+        r"panic: |panicked at|aused by: ?\w+[.\\]|Uncaught: |DoesNotExist|ImproperlyConfigured|"
+        r"MultipleObjectsReturned|"
         r"KeyboardInterrupt|SystemExit|Stop(?:Async)?Iteration|UnhandledPromiseRejection|"
         r"(?:Connect|Read|Write|Pool)Timeout\b|MaxRetryExceeded",
         exceptions,

@@ -42,7 +42,7 @@ CREATE TABLE tickets (
         autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 CREATE UNIQUE INDEX tickets_seq ON tickets (seq);
-CREATE INDEX tickets_by_signature ON tickets (signature, seq) WHERE signature IS NOT NULL;
+CREATE INDEX tickets_by_signature ON tickets (signature, decided_at) WHERE signature IS NOT NULL;
 CREATE INDEX tickets_by_team ON tickets (team, level, seq) WHERE team IS NOT NULL;
 CREATE INDEX tickets_open_of_account ON tickets (account_id, signature, received_at)
     WHERE open AND account_id IS NOT NULL AND signature IS NOT NULL;

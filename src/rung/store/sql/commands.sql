@@ -10,11 +10,11 @@ ON CONFLICT (key) DO NOTHING
 -- $1 limit, $2 lease, $3 kinds this worker knows. A lease that ran out means that its worker died.
 WITH queued AS (
     SELECT id, run_at FROM commands
-    WHERE state = 'queued' AND run_at <= clock() AND kind = ANY ($3::text[])
+    WHERE state = 'queued' AND run_at <= (SELECT clock()) AND kind = ANY ($3::text[])
     ORDER BY run_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
 ), abandoned AS (
     SELECT id, run_at FROM commands
-    WHERE state = 'running' AND lease_until <= clock() AND kind = ANY ($3::text[])
+    WHERE state = 'running' AND lease_until <= (SELECT clock()) AND kind = ANY ($3::text[])
     ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
 ), due AS (
     SELECT id FROM (SELECT * FROM queued UNION ALL SELECT * FROM abandoned) AS both_kinds

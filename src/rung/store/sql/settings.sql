@@ -52,7 +52,7 @@ UPDATE tokens SET revoked_at = clock() WHERE id = $1 AND revoked_at IS NULL
 
 -- name: token_by_hash
 SELECT id, name, scopes, created_at, expires_at, revoked_at, last_used, clock()::date AS today FROM tokens
-WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock())
+WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > (SELECT clock()))
 
 -- name: token_used
 UPDATE tokens SET last_used = clock()::date WHERE id = $1 AND last_used IS DISTINCT FROM clock()::date

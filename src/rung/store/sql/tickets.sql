@@ -1,3 +1,5 @@
+-- clock() is volatile, so an index is only searched by it inside a sub-select: (SELECT clock()).
+
 -- name: clock
 SELECT clock()
 
@@ -19,8 +21,9 @@ ORDER BY t.seq DESC
 LIMIT $2
 
 -- name: recent_tickets
-SELECT id FROM tickets WHERE signature = $1 AND open AND received_at > clock() - $2::interval
-ORDER BY seq DESC LIMIT $3
+SELECT id FROM tickets
+WHERE signature = $1 AND decided_at > (SELECT clock()) - $2::interval AND open
+ORDER BY decided_at DESC LIMIT $3
 
 -- name: ticket
 SELECT * FROM tickets WHERE id = $1
@@ -64,7 +67,7 @@ LIMIT $2
 -- Takes due tickets and turns each into a command, in one statement: a crash loses neither.
 WITH due AS (
     SELECT id, next_check_at FROM tickets
-    WHERE next_check_at IS NOT NULL AND next_check_at <= clock()
+    WHERE next_check_at IS NOT NULL AND next_check_at <= (SELECT clock())
     ORDER BY next_check_at LIMIT $1 FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE tickets SET next_check_at = NULL FROM due WHERE tickets.id = due.id
@@ -110,25 +113,25 @@ SELECT
     (SELECT count(*) FROM commands WHERE state = 'parked') AS commands_parked,
     (SELECT count(*) FROM kept_payloads WHERE state = 'kept') AS payloads_kept,
     (SELECT coalesce(extract(epoch FROM clock() - min(run_at)), 0)::float8 FROM commands
-        WHERE state = 'queued' AND run_at <= clock()) AS oldest_command_seconds
+        WHERE state = 'queued' AND run_at <= (SELECT clock())) AS oldest_command_seconds
 
 -- name: forget_replies
-DELETE FROM replies WHERE key IN (SELECT key FROM replies WHERE expires_at <= clock() LIMIT 5000)
+DELETE FROM replies WHERE key IN (SELECT key FROM replies WHERE expires_at <= (SELECT clock()) LIMIT 5000)
 
 -- name: forget_payloads
-DELETE FROM kept_payloads WHERE id IN (SELECT id FROM kept_payloads WHERE expires_at <= clock() LIMIT 1000)
+DELETE FROM kept_payloads WHERE id IN (SELECT id FROM kept_payloads WHERE expires_at <= (SELECT clock()) LIMIT 1000)
 
 -- name: forget_deliveries
 DELETE FROM deliveries WHERE ctid IN (
-    SELECT ctid FROM deliveries WHERE at <= clock() - interval '30 days' LIMIT 5000)
+    SELECT ctid FROM deliveries WHERE at <= (SELECT clock()) - interval '30 days' LIMIT 5000)
 
 -- name: forget_commands
 DELETE FROM commands WHERE id IN (
-    SELECT id FROM commands WHERE state = 'done' AND ended_at <= clock() - interval '7 days' LIMIT 5000)
+    SELECT id FROM commands WHERE state = 'done' AND ended_at <= (SELECT clock()) - interval '7 days' LIMIT 5000)
 
 -- name: forget_sightings
 DELETE FROM sightings WHERE ctid IN (
-    SELECT ctid FROM sightings WHERE last_at <= clock() - interval '30 days' LIMIT 5000)
+    SELECT ctid FROM sightings WHERE last_at <= (SELECT clock()) - interval '30 days' LIMIT 5000)
 
 -- name: forget_wakes
 DELETE FROM pgqueuer.pgqueuer_log WHERE id IN (

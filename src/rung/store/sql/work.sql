@@ -182,7 +182,7 @@ SELECT (SELECT count(*) FROM added) + (SELECT count(*) FROM changed) AS stored
 
 -- name: replies
 SELECT key, fingerprint, status, body, headers::text AS headers FROM replies
-WHERE key = ANY ($1::text[]) AND expires_at > clock()
+WHERE key = ANY ($1::text[]) AND expires_at > (SELECT clock())
 
 -- name: remember
 INSERT INTO replies (key, fingerprint, status, body, headers, expires_at)
@@ -190,4 +190,4 @@ SELECT r.key, r.fingerprint, r.status, r.body, r.headers::json, clock() + interv
 FROM unnest($1::text[], $2::text[], $3::int[], $4::bytea[], $5::text[]) AS r (key, fingerprint, status, body, headers)
 ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
     body = excluded.body, headers = excluded.headers, expires_at = excluded.expires_at
-WHERE replies.expires_at <= clock()
+WHERE replies.expires_at <= (SELECT clock())
