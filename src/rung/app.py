@@ -9,7 +9,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -133,15 +133,23 @@ async def publish_starter(store: Store) -> str:
         return version
     files = starter_files()
     version = load_files(files).version
-    await store.publish(version, files, author=getpass.getuser(), note="starter policy, everything in observe")
+    await store.publish(
+        version, files, author=getpass.getuser(), note="starter policy, everything in observe"
+    )
     return version
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, *, store: Store | None = None) -> AsyncIterator[Rung]:
-    """A whole Rung on a store: intake runs, nothing listens yet and no worker works."""
+async def opened(settings: Settings) -> AsyncIterator[Rung]:
+    """A whole Rung on the configured store: intake runs, nothing listens yet and no worker works."""
+    async with opened_store(settings) as store, joined(settings, store) as rung:
+        yield rung
+
+
+@contextlib.asynccontextmanager
+async def joined(settings: Settings, store: Store) -> AsyncIterator[Rung]:
+    """A whole Rung on an open store."""
     async with contextlib.AsyncExitStack() as stack:
-        store = store or await stack.enter_async_context(opened_store(settings))
         key = derived(secret_key(settings), "fingerprints")
         metrics = Metrics()
         published = Published(store, await store.current_policy())
@@ -212,7 +220,7 @@ class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: ours stop everything together."""
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def] # the signature of the base class
+    def capture_signals(self) -> Iterator[None]:
         """Leave signals to ``stop_on_signals``."""
         yield
 
@@ -226,7 +234,7 @@ async def serve(
     with contextlib.closing(listening):
         async with opened_store(settings) as store:
             await publish_starter(store)
-            async with opened(settings, store=store) as rung:
+            async with joined(settings, store) as rung:
                 await _serve(rung, listening, ready, stop)
 
 
@@ -264,8 +272,8 @@ async def _serve(
         serving = group.create_task(server.serve(sockets=[listening]))
         if rung.settings.worker:
             group.create_task(work(rung, stop))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.005)  # uvicorn has no hook for "listening"
+        while not server.started and not serving.done():  # noqa: ASYNC110 # uvicorn has no event for it
+            await asyncio.sleep(0.005)
         if server.started:
             host, port = listening.getsockname()[:2]
             ready(f"http://{f'[{host}]' if ':' in host else host}:{port}", rung)

@@ -30,11 +30,10 @@ class Settings(BaseSettings):
     data_dir: Annotated[
         Path,
         Field(
-            default_factory=default_data_dir,
             description="Folder of the embedded database and of the key file. Default: /var/lib/rung for root, "
             "else ~/.local/share/rung.",
         ),
-    ]
+    ] = default_data_dir()
     secret_key: Annotated[
         SecretStr,
         Field(
@@ -66,7 +65,7 @@ def configuration_table() -> str:
     """The Markdown table of every environment variable, for the docs."""
     rows = ["| variable | default | what |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "see text" if field.default_factory else field.default
-        shown = "" if isinstance(default, SecretStr) else default
+        default = field.default
+        shown = "" if isinstance(default, SecretStr | Path) else default
         rows.append(f"| `RUNG_{name.upper()}` | `{shown}` | {field.description} |".replace("``", ""))
     return "\n".join(rows) + "\n"

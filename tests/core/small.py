@@ -73,14 +73,20 @@ POLICY = Policy(
     signatures=SIGNATURES,
     triggers=(
         Trigger("ssl", "exception", "SSLHandshakeException", "tls", "backend", "2026-11-22"),
-        Trigger("fire", "literal", "500 errors", "slow", "sre", "2026-11-22", except_when=("how (do|can) i",)),
+        Trigger(
+            "fire", "literal", "500 errors", "slow", "sre", "2026-11-22", except_when=("how (do|can) i",)
+        ),
     ),
     routes=(
         Route("beyond", When(facts=(FactTest("beyond_expertise_of", "equals", "sre/L2"),)), "sre/L3/work"),
         Route("tls", When(signatures=("tls",)), "backend/L2/work", paste="Add the chain."),
         Route(
             "db-deployed",
-            When(signatures=("db",), service_kinds=("database",), facts=(FactTest("recent_deployment", "present"),)),
+            When(
+                signatures=("db",),
+                service_kinds=("database",),
+                facts=(FactTest("recent_deployment", "present"),),
+            ),
             "devops/L2/work",
         ),
         Route("db", When(signatures=("db",), services=("orders-db",)), "sre/L2/work"),

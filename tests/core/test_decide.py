@@ -21,7 +21,9 @@ SMALL = compiled()
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def decided(subject: str = "", body: str = "", *, facts: dict[str, Any] | None = None, **more: Any) -> Decision:
+def decided(
+    subject: str = "", body: str = "", *, facts: dict[str, Any] | None = None, **more: Any
+) -> Decision:
     """What the small policy decides at noon."""
     ticket = Ticket(id="T-1", subject=subject, body=body, facts=facts or {}, **more)
     return decide_ticket(SMALL, ticket, now=NOON)
@@ -31,14 +33,14 @@ def test_an_exception_that_is_a_trigger_bypasses_l1_and_quotes_itself() -> None:
     """The trigger's quote holds the whole class name with its package."""
     decision = decided("Shop is dead", "javax.net.ssl.SSLHandshakeException: closed")
 
-    assert ("escalate", "backend", "L2", True) == (
+    assert (
         decision.outcome,
         decision.team,
         decision.level,
         decision.bypass_l1,
-    )
+    ) == ("escalate", "backend", "L2", True)
     reason = decision.because[0]
-    assert ("trigger:ssl", "body", 0, 35) == (reason.rule, reason.field, reason.start, reason.end)
+    assert (reason.rule, reason.field, reason.start, reason.end) == ("trigger:ssl", "body", 0, 35)
     assert reason.quote == "javax.net.ssl.SSLHandshakeException"
 
 
@@ -54,7 +56,7 @@ def test_the_catalogue_tells_database_deployment_and_network_apart() -> None:
     deployed = {"recent_deployment": {"service": "orders-db", "version": "7", "minutes_ago": 10}}
 
     database = decided(text)
-    assert ("db", "orders-db") == (database.route, database.facts["service"])
+    assert (database.route, database.facts["service"]) == ("db", "orders-db")
     assert decided(text, facts=deployed).route == "db-deployed"
     assert decided("Error: ECONNREFUSED 192.0.2.7:9999").route == "db-unknown"
 
@@ -63,7 +65,7 @@ def test_a_judgement_becomes_a_suggestion_with_its_next_check() -> None:
     """A vague message is never acted on by the machine, and it becomes due."""
     decision = decided("It does not work")
 
-    assert ("suggest", False) == (decision.outcome, decision.bypass_l1)
+    assert (decision.outcome, decision.bypass_l1) == ("suggest", False)
     assert decision.next_check_at == NOON + timedelta(minutes=30)
 
 
@@ -71,7 +73,7 @@ def test_a_question_that_names_a_trigger_stays_with_l1() -> None:
     """The trigger's exception vetoes it, and what wins is the question."""
     decision = decided("How do I find the cause of 500 errors?")
 
-    assert ("stay", "customer_success", "L1") == (decision.outcome, decision.team, decision.level)
+    assert (decision.outcome, decision.team, decision.level) == ("stay", "customer_success", "L1")
     assert not any(b.rule.startswith("trigger:") for b in decision.because)
     assert decision.handoff == ""
 
@@ -82,14 +84,14 @@ def test_words_and_facts_raise_the_severity_with_a_reason() -> None:
 
     assert decision.severity == "sev1"
     rules = {b.rule: b.field for b in decision.because}
-    assert ("body", "facts.accounts_affected") == (rules["severity:down"], rules["severity:many"])
+    assert (rules["severity:down"], rules["severity:many"]) == ("body", "facts.accounts_affected")
 
 
 def test_a_duplicate_is_not_escalated() -> None:
     """The fact wins over every route."""
     decision = decided("It's slow", facts={"duplicate_of": "T-0"})
 
-    assert ("duplicate", "T-0", False) == (decision.outcome, decision.duplicate_of, decision.bypass_l1)
+    assert (decision.outcome, decision.duplicate_of, decision.bypass_l1) == ("duplicate", "T-0", False)
 
 
 def test_asking_for_someone_technical_is_a_fact_with_a_quote() -> None:
@@ -112,7 +114,13 @@ def test_the_hand_off_names_place_reason_evidence_and_what_to_paste() -> None:
     """An agent can paste it as it is."""
     text = decided("Shop", "handshake failed").handoff
 
-    for part in ("Backend L2", "#backend", "“" if False else '"handshake failed"', "API calls", "Add the chain."):
+    for part in (
+        "Backend L2",
+        "#backend",
+        '"handshake failed"',
+        "API calls",
+        "Add the chain.",
+    ):
         assert part in text
 
 
@@ -122,7 +130,10 @@ def test_secrets_are_masked_before_anything_is_matched_or_stored() -> None:
         id="T-1",
         subject="key acme_0123456789ab leaked",
         body="password=hunter2hunter2 and again acme_0123456789ab",
-        fields={"password": "hunter2hunter2", "nested": [{"note": "token=ghp_0123456789abcdefghijABCDEFGHIJ012345"}]},
+        fields={
+            "password": "hunter2hunter2",
+            "nested": [{"note": "token=ghp_0123456789abcdefghijABCDEFGHIJ012345"}],
+        },
     )
     reading = read(SMALL, ticket, key=b"k")
     stored = ticket_to_json(redacted(ticket, reading))
@@ -160,7 +171,8 @@ def test_without_a_time_the_clock_is_fixed() -> None:
 # What real text is made of: astral characters, combining marks, right to left, lone surrogates, CRLF, NUL.
 PIECES = st.sampled_from(
     [
-        "it's slow", "太慢", "handshake failed", "javax.net.ssl.SSLHandshakeException: x", "🙈👩‍👩‍👧", "e\u0301", "שלום",
+        "it's slow", "太慢", "handshake failed", "javax.net.ssl.SSLHandshakeException: x", "🙈👩‍👩‍👧", "e\u0301",
+        "שלום",
         "مرحبا", "\ud83d", "\udc00", "\r\n", "\0", " ", "10.0.45.2:5432 ECONNREFUSED", "HTTP 502", "İstanbul",
         "password=hunter2hunter2", "acme_0123456789ab", "Traceback (most recent call last):\n", "ValueError: ß",
         "https://example.com/a?b=c", "production is down", "someone technical", "500 errors", "ﬁ",
@@ -232,9 +244,18 @@ def test_explain_and_decide_agree(subject: str, body: str, now: datetime) -> Non
         ([], "expected a ticket object, found a list"),
         ({"id": "1"}, "a ticket needs a subject or a body"),
         ({"subject": 5}, "subject: expected a text, found a number"),
-        ({"subject": "x", "created_at": "soon"}, "created_at: expected a time such as 2026-11-22T03:00:00Z, found 'soon'"),
-        ({"subject": "x", "messages": [{"body": "a"}, {"author": "boss"}]}, "messages[1].author: expected one of agent, customer, rung, system"),
-        ({"subject": "x", "account": {"id": "a", "annual_value": "much"}}, "account.annual_value: expected a number, found a text"),
+        (
+            {"subject": "x", "created_at": "soon"},
+            "created_at: expected a time such as 2026-11-22T03:00:00Z, found 'soon'",
+        ),
+        (
+            {"subject": "x", "messages": [{"body": "a"}, {"author": "boss"}]},
+            "messages[1].author: expected one of agent, customer, rung, system",
+        ),
+        (
+            {"subject": "x", "account": {"id": "a", "annual_value": "much"}},
+            "account.annual_value: expected a number, found a text",
+        ),
         ({"subject": "x", "tags": [1]}, "tags: expected a list of texts"),
         ({"subject": "x", "attachments": {}}, "attachments: expected a list, found an object"),
     ],

@@ -95,6 +95,14 @@ def test_signs_of_every_syntax_are_searched_without_a_crash(text: str) -> None:
         assert data[start:end].decode()
 
 
+def test_a_long_dotted_text_is_read_to_its_end() -> None:
+    """Repeated beginnings of names cost no more than their length; what stands behind them is found."""
+    for beginning in ("shop.exceptions.Ord", "idp.shop.co.", "4.0.0.", "at a.", "A::", "KEY_ERR", "/a"):
+        text = beginning * (100_000 // len(beginning)) + "\n429 Too Many Requests"
+
+        assert ("http_status", "429") in seen(text)
+
+
 KINDS: tuple[EntityType, ...] = (
     "stack_frame",
     "url",

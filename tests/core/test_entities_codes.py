@@ -92,6 +92,10 @@ NO_CODES = (
     "version 5.7.1",
     '"code": "none"',
     "error 3 times",
+    "MAX_ERROR_RETRIES",
+    "the ERROR_PAGE setting",
+    "Android 4.1.3",
+    "exit code 0",
     "the invalid request",
 )
 

@@ -18,7 +18,7 @@ STATUSES = {
     "lots of 5xx since noon": ["5xx"],
     "HTTP 5xx": ["5xx"],
     "error 503": ["503"],
-    "Error code: 400 - {}": ["400"],
+    "Error code: 409 - {}": ["409"],
     "504 Gateway Timeout": ["504"],
     "429 Too Many Requests": ["429"],
     "`422 Unprocessable Entity`": ["422"],
@@ -27,7 +27,7 @@ STATUSES = {
     "the webhook fails with 410": ["410"],
     "responds with 500": ["500"],
     "fails with a 500": ["500"],
-    "Received server error (500) from primary": ["500"],
+    "the job ended in an error (500) again": ["500"],
     "POST /v1/orders 500": ["500"],
     "GET https://shop.example/x 404 (Not Found)": ["404"],
     "errors 500, 502 and 503": ["500", "502", "503"],
@@ -79,7 +79,7 @@ NO_STATUSES = (
 
 PATHS = {
     "GET /api/v1/orders": ["/api/v1/orders"],
-    '"POST /insert_file HTTP/1.1" 200': ["/insert_file"],
+    '"POST /add_file HTTP/1.1" 200': ["/add_file"],
     "DELETE `/orders/42`": ["/orders/42"],
     "the /api/v1/orders endpoint": ["/api/v1/orders"],
     "the /orders endpoint": ["/orders"],
@@ -88,6 +88,7 @@ PATHS = {
     "PUT /dashboards/<slug>": ["/dashboards/<slug>"],
     "see /admin/users?page=2.": ["/admin/users?page=2"],
     "'/oauth2/token'": ["/oauth2/token"],
+    "<path>GET /a/b</path>": ["/a/b"],
 }
 NO_PATHS = (
     "read/write access and/or both",

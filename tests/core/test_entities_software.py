@@ -21,18 +21,19 @@ VERSIONS = {
     "shop-client==1.4": ["1.4"],
     "cart@2.1.0": ["2.1.0"],
     "Chrome 131.0.6778.86": ["131.0.6778.86"],
-    "1.0.0-beta.17": ["1.0.0-beta.17"],
-    "4.0.0.GA": ["4.0.0.GA"],
+    "1.0.0-beta.3": ["1.0.0-beta.3"],
+    "7.1.0.GA": ["7.1.0.GA"],
     "2.0.0-SNAPSHOT": ["2.0.0-SNAPSHOT"],
     "3.1.0rc2": ["3.1.0rc2"],
-    "2025.1.6+6dab7fe": ["2025.1.6"],
+    "2025.3.4+1a2b3c4": ["2025.3.4"],
     "version 1.2.3.4": ["1.2.3.4"],
     "版本：2.3.1": ["2.3.1"],
     "バージョン 5.2": ["5.2"],
     "Versión 3.1": ["3.1"],
-    "git version 2.44.0.windows.1": ["2.44.0"],
+    "git version 2.41.0.windows.3": ["2.41.0"],
     "V10.2 of the app": ["10.2"],
     "TLS 1.2 only": ["1.2"],
+    "Piper 2.9.10.4 is slow": ["2.9.10.4"],
 }
 NO_VERSIONS = (
     "10.0.45.2",
@@ -50,6 +51,8 @@ NO_VERSIONS = (
     "42 users",
     "Table 3.2 shows",
     "192.168.0.1:80",
+    "Server 10.0.0.1",
+    "Gateway 192.168.0.1",
     "20 % more",
 )
 BROWSERS = {
@@ -64,6 +67,8 @@ BROWSERS = {
     "IE 11": ["IE"],
     "在Chrome浏览器": ["Chrome"],
     "Samsung Internet": ["Samsung Internet"],
+    "Mozilla/5.0 (X11) AppleWebKit/537.36 Chrome/125.0.0.0 Safari/537.36": ["Chrome"],
+    "Version/17.4 Safari/605.1.15": ["Safari"],
 }
 NO_BROWSERS = (
     "an edge case",
@@ -77,7 +82,7 @@ NO_BROWSERS = (
 SYSTEMS = {
     "Windows 11": ["Windows 11"],
     "on Windows": ["Windows"],
-    "Windows-11-10.0.26100": ["Windows"],
+    "Windows-10-10.0.19045": ["Windows"],
     "Windows Server 2019": ["Windows Server 2019"],
     "macOS 14.5": ["macOS 14.5"],
     "macOS Sonoma": ["macOS"],

@@ -28,6 +28,7 @@ EXCEPTIONS = {
     "(node:12) UnhandledPromiseRejectionWarning: FetchError: request failed": ["FetchError"],
     "AxiosError: Request failed with status code 500": ["AxiosError"],
     r'{"stack":"\nRangeError: Invalid array length"}': ["RangeError"],
+    r"in project\n\nshop.client.QuotaError: none left": ["shop.client.QuotaError"],
     # Go
     "panic: runtime error: index out of range [3] with length 3": ["panic"],
     # Rust

@@ -133,9 +133,10 @@ class Installation:
         named = [part for scope in scopes or SCOPES for part in ("--scope", scope)]
         return self.run("token", "create", f"rig-{secrets.token_hex(4)}", *named)
 
-    def connect(self) -> None:
-        """Let `POST /hooks/generic` take what is signed with ``WEBHOOK_SECRET``."""
-        self.run("connect", "generic", "--secret-env", SECRET_NAME)
+    def connect(self, settings: Path | None = None) -> None:
+        """Let `POST /hooks/generic` take what is signed with ``WEBHOOK_SECRET``, read by a mapping if given."""
+        mapping = ("--settings", str(settings)) if settings else ()
+        self.run("connect", "generic", "--secret-env", SECRET_NAME, *mapping)
 
     def serve(self, *, port: int = 0, options: Sequence[str] = ()) -> Serving:
         """Start `rung serve`; it may not be ready yet (``wait_ready``, or use it as a context manager)."""

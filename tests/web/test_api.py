@@ -96,6 +96,22 @@ async def test_a_bad_body_is_a_problem_with_its_place(
     assert not site.records.told
 
 
+@pytest.mark.parametrize(
+    ("ticket", "place"),
+    [
+        ({"id": "x" * 301, "body": "x"}, "id"),
+        ({"body": "x", "account": {"id": "x" * 301}}, "account.id"),
+        ({"body": "x", "requester": {"email": "x" * 301}}, "requester.email"),
+        ([{"body": "x"}, {"body": "x", "messages": [{"id": "x" * 301}]}], "[1].messages[0].id"),
+    ],
+)
+async def test_a_name_that_no_index_takes_is_refused_before_the_others_meet_it(
+    site: Site, ticket: Any, place: str
+) -> None:
+    """422 with its place."""
+    assert the_problem(await site.send(ticket), 422, "300")["errors"][0]["place"] == place
+
+
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
 async def test_another_content_type_is_refused(site: Site, content_type: str) -> None:
     """Only JSON that says so is read."""
@@ -315,7 +331,7 @@ async def test_lists_are_paged_by_cursor_with_a_link(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=many", "outcome=explode", "cursor=-1", "team=%00", "team="]
+    "query", ["limit=0", "limit=many", "outcome=explode", "cursor=-1", f"cursor={2**63}", "team=%00", "team="]
 )
 async def test_a_wrong_filter_is_named(site: Site, query: str) -> None:
     """The framework's own refusals are problem documents too."""

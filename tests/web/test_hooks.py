@@ -169,6 +169,16 @@ async def test_what_the_intake_refuses_is_kept_too(site: Site) -> None:
     assert site.records.kept[0].reason == "there is no ticket zendesk-1"
 
 
+async def test_a_payload_that_the_intake_stumbles_over_is_kept(site: Site) -> None:
+    """An error that nobody foresaw is logged, and the payload waits for the mended program."""
+    connect(site, "zendesk")
+    site.intake.trouble = ValueError("customer text")
+
+    assert (await deliver(site, "zendesk", CREATED["zendesk"])).status_code == 202
+    assert site.records.kept[0].reason == "the intake failed with ValueError"
+    assert [line["event"] for line in site.logged] == ["intake_failed"]
+
+
 async def test_a_database_that_is_away_makes_the_sender_try_again(site: Site) -> None:
     """503, and nothing is answered that was not stored."""
     connect(site, "zendesk")

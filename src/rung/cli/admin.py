@@ -16,7 +16,7 @@ import yaml
 from rung.cli.talk import run_with_store, say, who
 from rung.core.wire import time_to_json
 from rung.errors import Invalid, Malformed, NotFound
-from rung.model import Json
+from rung.model import Json, Mode
 
 tokens = typer.Typer(no_args_is_help=True, help="API tokens: create, list, revoke.")
 
@@ -42,7 +42,9 @@ def register(app: typer.Typer) -> None:
 @tokens.command("create")
 def create_token(
     name: Annotated[str, typer.Argument(help="What it is for.")],
-    scope: Annotated[list[str], typer.Option(help="What it may do, e.g. tickets:write; several times for several.")],
+    scope: Annotated[
+        list[str], typer.Option(help="What it may do, e.g. tickets:write; several times for several.")
+    ],
     days: Annotated[int, typer.Option(help="Valid for so many days; 0 for ever.")] = 365,
 ) -> None:
     """Make an API token. It is printed once; only its hash is stored.
@@ -56,7 +58,9 @@ def create_token(
         raise Invalid(f"unknown scope {unknown[0]!r}; known: {', '.join(sorted(SCOPES))}")
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     token, secret = run_with_store(lambda store: store.create_token(name, scope, expires_at=expires_at))
-    say(f"token {token.id} ({name}), valid until {time_to_json(expires_at) or 'revoked'}; it is shown this once:")
+    say(
+        f"token {token.id} ({name}), valid until {time_to_json(expires_at) or 'revoked'}; it is shown this once:"
+    )
     sys.stdout.write(secret + "\n")
 
 
@@ -68,11 +72,15 @@ def list_tokens() -> None:
     """
     for token in run_with_store(lambda store: store.tokens()):
         state = "revoked" if token.revoked_at else f"until {time_to_json(token.expires_at) or 'revoked'}"
-        sys.stdout.write(f"{token.id}  {token.name}  {' '.join(token.scopes)}  {state}  used {token.last_used}\n")
+        sys.stdout.write(
+            f"{token.id}  {token.name}  {' '.join(token.scopes)}  {state}  used {token.last_used}\n"
+        )
 
 
 @tokens.command("revoke")
-def revoke_token(token_id: Annotated[str, typer.Argument(help="The token's id, see `rung token list`.")]) -> None:
+def revoke_token(
+    token_id: Annotated[str, typer.Argument(help="The token's id, see `rung token list`.")],
+) -> None:
     """End a token within seconds.
 
     Example: rung token revoke 0a1b2c3d4e5f
@@ -84,7 +92,8 @@ def revoke_token(token_id: Annotated[str, typer.Argument(help="The token's id, s
 def connect_command(
     connector: Annotated[str, typer.Argument(help="An installed connector, e.g. zendesk.")],
     secret_env: Annotated[
-        str, typer.Option(help="Environment variable with the webhook's signing secret; empty keeps the old one.")
+        str,
+        typer.Option(help="Environment variable with the webhook's signing secret; empty keeps the old one."),
     ] = "",
     settings: Annotated[
         Path | None, typer.Option(help="YAML file with the connector's settings.", show_default=False)
@@ -119,16 +128,16 @@ def _yaml(file: Path) -> dict[str, Json]:
 
 def mode_command(
     mode: Annotated[ModeWord, typer.Argument(help="How far Rung may go; unset removes the switch.")],
-    scope: Annotated[
-        str, typer.Argument(help="Empty for everything, connector:NAME or signature:ID.")
-    ] = "",
+    scope: Annotated[str, typer.Argument(help="Empty for everything, connector:NAME or signature:ID.")] = "",
 ) -> None:
     """Set how far Rung may go, at once: everything, one connector or one signature. The policy may say less.
 
     Example: rung mode suggest signature:tls_certificate
     """
-    value = None if mode is ModeWord.unset else mode.value
-    run_with_store(lambda store: store.set_mode(scope, value, author=who()))
+    ceilings: dict[ModeWord, Mode | None] = {
+        ModeWord.observe: "observe", ModeWord.suggest: "suggest", ModeWord.act: "act", ModeWord.unset: None,
+    }  # fmt: skip
+    run_with_store(lambda store: store.set_mode(scope, ceilings[mode], author=who()))
     say(f"{scope or 'everything'}: {mode.value}")
 
 

@@ -84,7 +84,9 @@ def parse_line(line: bytes, place: str) -> Ticket:
             where=place,
         ) from None
     except RecursionError:
-        raise Malformed("is nested too deeply; a ticket needs no more than a few levels", where=place) from None
+        raise Malformed(
+            "is nested too deeply; a ticket needs no more than a few levels", where=place
+        ) from None
     try:
         return ticket_from_json(value)
     except Malformed as error:

@@ -84,7 +84,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo_command(
-    leave: Annotated[bool, typer.Option("--exit", help="End after the table instead of serving the page.")] = False,
+    leave: Annotated[bool, typer.Option("--exit", help="End after the table; serve no page.")] = False,
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
 ) -> None:
     """Show Rung at work: a throw-away database, real signed webhooks over HTTP, a table of decisions, the page.
@@ -112,8 +112,9 @@ async def _serving(settings: Any, stop: asyncio.Event) -> AsyncIterator[tuple[st
         listening.set_result((address, rung))
 
     server = asyncio.create_task(serve(settings, ready=ready, stop=stop))
+    started: set[asyncio.Future[Any]] = {server, listening}
     try:
-        await asyncio.wait({server, listening}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(started, return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
             await server  # raises what kept it from starting
         yield listening.result()
@@ -131,7 +132,7 @@ async def _demo(folder: Any, *, port: int, leave: bool) -> None:
     stop = stop_on_signals()
     say("starting PostgreSQL and Rung on a throw-away folder …")
     async with _serving(settings, stop) as (address, rung):
-        keys = {name: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}" for name in ("zendesk", "generic")}
+        keys = {name: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}" for name in BODIES}
         told = samples()
         await _connect(rung, keys, told)
         await _send(address, keys, told)
@@ -160,8 +161,7 @@ async def _send(address: str, keys: dict[str, str], told: list[Sample]) -> None:
         for event in ("created", "assigned"):
             chosen = [s for s in told if event == "created" or s.people]
             for sample in progress(chosen, total=len(chosen), what=f"webhooks ({event})"):
-                body = (_zendesk_body if sample.by == "zendesk" else _generic_body)(sample, event, now)
-                await _deliver(client, sample.by, body, keys[sample.by])
+                await _deliver(client, sample.by, BODIES[sample.by](sample, event, now), keys[sample.by])
 
 
 async def _deliver(client: httpx.AsyncClient, by: str, body: bytes, key: str) -> None:
@@ -183,7 +183,8 @@ async def _deliver(client: httpx.AsyncClient, by: str, body: bytes, key: str) ->
             "webhook-timestamp": stamp,
             "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
         }
-    answer = await client.post(f"/hooks/{by}", content=body, headers={**headers, "content-type": "application/json"})
+    headers["content-type"] = "application/json"
+    answer = await client.post(f"/hooks/{by}", content=body, headers=headers)
     answer.raise_for_status()
 
 
@@ -233,6 +234,10 @@ def _generic_body(sample: Sample, event: str, now: datetime) -> bytes:
         case["assigned"] = [{"what": "assigned", "to": sample.people, "id": f"move-{sample.number}"}]
     customer = {"id": sample.account, "plan": sample.plan, "contact": f"someone@{sample.account}.example"}
     return json.dumps({"case": case, "customer": customer}).encode()
+
+
+BODIES = {"zendesk": _zendesk_body, "generic": _generic_body}
+"""How each of the two helpdesks writes a ticket."""
 
 
 async def _print_decisions(rung: Rung, told: list[Sample]) -> tuple[int, int]:

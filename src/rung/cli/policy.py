@@ -34,13 +34,15 @@ def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command("init")(init_command)
     app.command("check")(check_command)
-    app.command("test")(test_command)
+    app.command("test")(try_policy)
     app.command("publish")(publish_command)
     app.add_typer(group, name="policy")
 
 
 def init_command(
-    folder: Annotated[Path, typer.Argument(help="The folder to make; it must not hold a policy yet.")] = Path("policy"),
+    folder: Annotated[Path, typer.Argument(help="The folder; it must not hold a policy yet.")] = Path(
+        "policy"
+    ),
 ) -> None:
     """Write the starter policy into a folder of your own. Everything in it is in mode observe.
 
@@ -79,7 +81,7 @@ def check_command(folder: Folder = None) -> None:
         raise typer.Exit(1)
 
 
-def test_command(
+def try_policy(
     folder: Folder = None,
     stories: Annotated[
         list[Path] | None, typer.Option(help="More folders with story files.", show_default=False)
@@ -104,12 +106,10 @@ def _tested(files: Mapping[str, str], more: Sequence[Path]) -> tuple[int, list[s
     told = load_stories(files)
     for folder in more:
         told.extend(load_stories(folder))
-    results = [
-        *run_examples(policy, compiled=compiled),
-        *progress(run_stories(policy, told, compiled=compiled), total=len(told), what="stories"),
-    ]
-    failed = [str(r) for r in results if not r.passed]
-    return len(results) - len(failed), failed
+    examples = run_examples(policy, compiled=compiled)
+    ran = list(progress(run_stories(policy, told, compiled=compiled), total=len(told), what="stories"))
+    failed = [str(e) for e in examples if not e.passed] + [str(r) for r in ran if not r.passed]
+    return len(examples) + len(ran) - len(failed), failed
 
 
 def publish_command(

@@ -31,7 +31,9 @@ def register(app: typer.Typer) -> None:
 
 
 def serve_command(
-    host: Annotated[str, typer.Option(help="Address to listen on.", show_default="RUNG_HOST or 127.0.0.1")] = "",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on.", show_default="RUNG_HOST or 127.0.0.1")
+    ] = "",
     port: Annotated[
         int | None, typer.Option(help="Port; 0 takes a free one.", show_default="RUNG_PORT or 8787")
     ] = None,

@@ -21,7 +21,7 @@ from types import MappingProxyType
 
 from rung.connectors.signing import check_window, hmac_sha256, required
 from rung.core.payload import load_json
-from rung.core.wire import time_from_json
+from rung.core.wire import TEXT_LIMIT, time_from_json
 from rung.errors import Malformed, Unauthenticated
 from rung.model import Account, Attachment, AuthorKind, Json, Message, Requester, Ticket
 from rung.ports import ActionKind, Arrival, HumanAction
@@ -171,6 +171,8 @@ class _Said:
             case bool(flag):
                 return "true" if flag else "false"
             case str() | int() as value:
+                if len(str(value)) > TEXT_LIMIT:
+                    raise Malformed(f"is longer than {TEXT_LIMIT:,} characters", where=self._place(key))
                 return str(value)
         raise Malformed("expected a text", where=self._place(key))
 

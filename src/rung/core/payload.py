@@ -7,6 +7,7 @@ nested ten thousand deep. Both are settled here, once, for the API and for every
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -21,6 +22,8 @@ DEPTH_LIMIT = 100
 REPLACEMENT = "\ufffd"
 """Stands for each character that cannot be stored; one for one, so that offsets hold."""
 
+_LONG = 20
+"""Characters of the longest integer of 64 bits."""
 _SHOWN = 3
 """Reasons named in full; more of the same kind only count."""
 
@@ -62,7 +65,13 @@ def _load_slowly(body: bytes, *, lenient: bool) -> Json:
     except UnicodeDecodeError as error:
         raise Malformed(f"broken UTF-8 at byte {error.start}; send the JSON as UTF-8") from None
     try:
-        return json.loads(text, strict=not lenient, parse_constant=_no_constant, parse_int=_integer)
+        return json.loads(
+            text,
+            strict=not lenient,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_finite,
+        )
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise Malformed(f"not JSON: {error.msg[0].lower()}{error.msg[1:]}", where=place) from None
@@ -76,12 +85,16 @@ def _no_constant(name: str) -> NoReturn:
 
 def _integer(digits: str) -> int | float:
     """Beyond 64 bits it becomes a float, as the fast parser does it."""
-    if len(digits) > 19:  # noqa: PLR2004 # the length of 2**63
-        number = float(digits)
-        if number in (float("inf"), float("-inf")):
-            raise Malformed("not JSON: a number is too large")
-        return number
-    return int(digits)
+    if len(digits) <= _LONG and -(2**63) <= int(digits) < 2**64:
+        return int(digits)
+    return _finite(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise Malformed("not JSON: a number is too large")
+    return number
 
 
 def _too_deep() -> Malformed:

@@ -44,13 +44,18 @@ def holds(test: FactTest, facts: Facts) -> bool:
         case "present":
             return value is not False
         case "equals":
-            return bool(value == test.value)
+            return _same(value, test.value)
         case "one_of":
-            return value in test.value
+            return any(_same(value, one) for one in test.value)
         case "at_least":
             return _is_number(value) and value >= test.value
         case _:
             return _is_number(value) and value <= test.value
+
+
+def _same(value: Json, wanted: Json) -> bool:
+    """Equal as JSON has it: 1 is not true."""
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
 
 
 def _is_number(value: Json) -> bool:

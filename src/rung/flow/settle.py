@@ -133,7 +133,10 @@ def ceiling(ceilings: Mapping[str, Mode], connector: str, decision: Decision) ->
 
 
 def gathered_facts(prepared: Prepared, stored_facts: Facts, batch: SameBatch) -> tuple[dict[str, Json], int]:
-    """The store's facts with those of the same transaction, and how many accounts there were before this one."""
+    """The store's facts with those of the same transaction, and how many other accounts there are.
+
+    An account that was counted before crosses a threshold again with its next ticket; looking again is idempotent.
+    """
     facts = dict(stored_facts)
     signature = best_signature(prepared.reading)
     asked = prepared.asked
@@ -149,7 +152,7 @@ def gathered_facts(prepared: Prepared, stored_facts: Facts, batch: SameBatch) ->
         facts["second_ticket"] = True
     batch.accounts[signature] |= own
     batch.open |= identities
-    return facts, len(before | own) - (1 if own - before else 0)
+    return facts, len(others)
 
 
 def settle(compiled: Compiled, prepared: Prepared, looked: Looked, facts: Facts, batch: SameBatch) -> Settled:

@@ -356,13 +356,21 @@ def _example_problem(result: ExampleResult, place: Place) -> Problem:
 def _uncollected(lint: _Linting) -> Iterator[Problem]:
     if lint.collected is None:
         return
-    asking: list[tuple[str, Signature | Route]] = [(f"signature {s.id}", s) for s in lint.policy.signatures]
-    asking += [(f"route {r.id}", r) for r in lint.policy.routes]
-    for who, rule in asking:
+    asking: dict[str, list[tuple[str, Place]]] = {}
+    named: list[tuple[str, Signature | Route]] = [(f"signature {s.id}", s) for s in lint.policy.signatures]
+    named += [(f"route {r.id}", r) for r in lint.policy.routes]
+    for who, rule in named:
         for index, evidence in enumerate(rule.evidence):
             if evidence not in lint.collected:
-                message = f"{who} asks for {evidence}, which no installed collector brings"
-                yield _problem("uncollected-evidence", message, lint.within(rule, "evidence", index))
+                asking.setdefault(evidence, []).append((who, lint.within(rule, "evidence", index)))
+    for evidence, askers in asking.items():
+        who, place = askers[0]
+        more = f" and {len(askers) - 1} more" if len(askers) > 1 else ""
+        yield _problem(
+            "uncollected-evidence",
+            f"no installed collector brings {evidence}, which {who}{more} ask{'' if more else 's'} for",
+            place,
+        )
 
 
 # ── waiting ──

@@ -84,11 +84,18 @@ class Database:
 
         Raises:
             Unavailable: the database does not answer.
+            Broken: its user may not become ``rung_app``.
         """
         with translated():
-            self._flow, self._reads = await asyncio.gather(
-                self._pool(FLOW_SETTINGS, flow), self._pool(READ_SETTINGS, reads)
-            )
+            try:
+                self._flow, self._reads = await asyncio.gather(
+                    self._pool(FLOW_SETTINGS, flow), self._pool(READ_SETTINGS, reads)
+                )
+            except asyncpg.InsufficientPrivilegeError as error:
+                raise Broken(
+                    f"the database does not let this user act as rung_app ({error}); have an administrator "
+                    "run: GRANT rung_app TO <the user of RUNG_DATABASE_URL>"
+                ) from error
 
     async def close(self) -> None:
         """Close all connections, those in use after a few seconds too."""
@@ -134,9 +141,9 @@ class Database:
                     with translated():
                         connection = await attempt.enter_async_context(self._flow.acquire())
                         await attempt.enter_async_context(connection.transaction())
-                except Unavailable:
+                except BaseException as error:  # also when we are cancelled: the connection goes back
                     await attempt.aclose()
-                    if loop.time() > deadline:
+                    if not isinstance(error, Unavailable) or loop.time() > deadline:
                         raise
                     await asyncio.sleep(0.05)
                 else:

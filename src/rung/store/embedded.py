@@ -469,7 +469,7 @@ def _create_cluster(place: Place) -> None:
         place,
         "postgres",
         *("--single", "-D", str(half), "-j", "postgres"),
-        stdin=f"CREATE ROLE {OWNER} LOGIN;\n\nCREATE ROLE {APP} LOGIN;\n\n"
+        stdin=f"CREATE ROLE {OWNER} LOGIN;\n\nCREATE ROLE {APP} LOGIN;\n\nGRANT {APP} TO {OWNER};\n\n"
         f"CREATE DATABASE {DATABASE} OWNER {OWNER};\n\n",
     )
     half.rename(place.cluster)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from rung.errors import NotFound
 from rung.model import Account, Secret
@@ -95,7 +95,7 @@ class Store(Settings, Outbox):
         """How this store connects."""
         return self._database.dsn
 
-    def listener(self) -> contextlib.AbstractAsyncContextManager[object]:
+    def listener(self) -> contextlib.AbstractAsyncContextManager[Any]:
         """A connection of its own outside the pools, for LISTEN; ended with the block."""
         return self._database.listener()
 

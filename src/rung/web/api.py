@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rung.core.limits import NAME_LIMIT, check_name
 from rung.core.payload import without_surrogates
 from rung.core.wire import (
     account_from_json,
@@ -54,7 +55,9 @@ BATCH_LIMIT = 1_000
 """Tickets, messages or deployments in one request."""
 PAGE_LIMIT = 200
 
-Cursor: TypeAlias = Annotated[int | None, Query(ge=1, description="`next_cursor` of the page before.")]
+Cursor: TypeAlias = Annotated[
+    int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
+]
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
 Name: TypeAlias = Annotated[str | None, Query(min_length=1, max_length=500)]
 
@@ -303,7 +306,7 @@ def _deployment(value: Json, *, where: str) -> Deployment:
         found = value.get(key)
         if not isinstance(found, str) or not found.strip():
             raise Malformed("expected a text", where=f"{where}.{key}".lstrip("."))
-        return found
+        return check_name(found, f"{where}.{key}".lstrip("."))
 
     place = f"{where}.at".lstrip(".")
     at = time_from_json(value.get("at"), place)
@@ -323,6 +326,8 @@ def _path_id(request: Request, name: str) -> str:
     identity = str(request.path_params[name])
     if "\0" in identity or not identity.strip() or without_surrogates(identity) is not identity:
         raise NotFound("nothing has an id with such characters")
+    if len(identity) > NAME_LIMIT:
+        raise NotFound(f"nothing has an id of more than {NAME_LIMIT} characters")
     return identity
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import structlog
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rung import __version__
-from rung.errors import Retryable
+from rung.errors import Retryable, RungError
 from rung.web.bench import published
 from rung.web.deps import Deps
 from rung.web.metrics import CONTENT_TYPE
 from rung.web.openapi import replies
-from rung.web.problems import problem
+from rung.web.problems import Problematic, problem
 from rung.web.schemas import HealthOut
 from rung.web.taking import reply
+
+log = structlog.get_logger("rung.web")
 
 
 class Health:
@@ -37,7 +40,13 @@ class Health:
             await self._deps.records.health()
         except Retryable:
             raise problem("unavailable", "The database does not answer; see Rung's log.") from None
-        await published(self._deps)
+        try:
+            await published(self._deps)
+        except Problematic:
+            raise
+        except RungError as error:
+            log.warning("policy_unusable", why=str(error))
+            raise problem("unavailable", "The published policy cannot be used; see Rung's log.") from None
         return reply({"status": "ok", "version": __version__})
 
     async def metrics(self, request: Request) -> Response:

@@ -9,6 +9,9 @@ from itertools import pairwise
 from rung.core.payload import without_surrogates
 from rung.model import Because
 
+_LIT_WORDS = "background:var(--lit);box-shadow:inset 0 -4px 0 var(--accent)"
+_LIT_REASON = "background:var(--lit);outline:2px solid var(--accent)"
+
 REASON_LIMIT = 40
 """Reasons that get a colour link of their own; more are listed without."""
 
@@ -47,8 +50,11 @@ def reason_rules(limit: int = REASON_LIMIT) -> str:
     """CSS that lights the words of a reason while the reason is pointed at, focused or gone to, and back."""
     rules = []
     for n in range(1, limit + 1):
-        words = f"main:has(#reason-{n}:is(:hover,:focus-within,:target)) .quote-{n}"
-        reason = f"main:has(.quote-{n}:is(:hover,:focus-within)) #reason-{n}"
-        gone_to = f"main:has(#quote-{n}:target) :is(.quote-{n},#reason-{n})"
-        rules.append(f"{words},{reason},{gone_to}{{background:var(--lit);outline:2px solid var(--accent)}}")
+        pointed_at = f"main:has(#reason-{n}:is(:hover,:focus-within,:target),#quote-{n}:target) .quote-{n}"
+        words = f"main:has(.quote-{n}:is(:hover,:focus-within)) .quote-{n}"
+        reason = (
+            f"main:has(.quote-{n}:is(:hover,:focus-within),#quote-{n}:target) #reason-{n},#reason-{n}:target"
+        )
+        rules.append(f"{pointed_at},{words}{{{_LIT_WORDS}}}")
+        rules.append(f"{reason}{{{_LIT_REASON}}}")
     return "\n".join(rules)

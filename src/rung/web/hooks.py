@@ -15,8 +15,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rung.core.limits import NAME_LIMIT
 from rung.core.payload import REPLACEMENT, without_surrogates
-from rung.errors import Invalid, Malformed, NotFound, Unauthenticated
+from rung.errors import Invalid, Malformed, NotFound, RungError, Unauthenticated
 from rung.ports import Arrival, Connector
 from rung.store.rows import Connection
 from rung.web.bodies import read_body
@@ -57,9 +58,7 @@ class Hooks:
         except Malformed as error:
             return await self._keep(name, delivery, headers, body, str(error))
         except Exception as error:  # a plugin may raise anything, and what is authentic is never dropped
-            log.warning(
-                "connector_failed", connector=connector.name, kind=type(error).__name__, exc_info=error
-            )
+            log.exception("connector_failed", connector=name, kind=type(error).__name__)
             reason = f"the connector failed with {type(error).__name__}"
             return await self._keep(name, delivery, headers, body, reason)
         if not arrivals:
@@ -68,6 +67,12 @@ class Hooks:
             answer = await take(self._deps, _delivered(arrivals, delivery))
         except (Invalid, NotFound) as error:
             return await self._keep(name, delivery, headers, body, str(error))
+        except RungError:
+            raise
+        except Exception as error:  # whatever one payload provokes, what is authentic is never dropped
+            log.exception("intake_failed", connector=name, kind=type(error).__name__)
+            reason = f"the intake failed with {type(error).__name__}"
+            return await self._keep(name, delivery, headers, body, reason)
         return reply({"results": [result_to_json(r) for r in answer.results]}, status_of(answer.results))
 
     async def _authentic(
@@ -108,7 +113,7 @@ class Hooks:
     ) -> Response:
         reason = without_surrogates(reason).replace("\0", REPLACEMENT)
         kept = await self._deps.records.keep_payload(
-            name, body, delivery=delivery, headers=_harmless(headers), reason=reason
+            name, body, delivery=delivery[:NAME_LIMIT], headers=_harmless(headers), reason=reason
         )
         self._deps.metrics.payload_kept(name)
         return reply({"kept": str(kept), "reason": reason}, 202)

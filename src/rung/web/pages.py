@@ -40,6 +40,7 @@ from rung.web.local import require_local, require_same_origin
 from rung.web.problems import TITLES, from_error, problem
 from rung.web.wording import (
     answered,
+    field_in_words,
     place_in_words,
     reasons,
     symptom_in_words,
@@ -74,10 +75,13 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.filters["words"] = value_in_words
+        self._templates.filters["field"] = field_in_words
         self._templates.filters["moment"] = time_in_words
         sheet = files("rung.web").joinpath("static/rung.css").read_text(encoding="utf-8")
         self._sheet = f"{sheet}\n{reason_rules()}\n".encode()
-        self._sheet_tag = f'"{hashlib.sha256(self._sheet).hexdigest()[:16]}"'
+        version = hashlib.sha256(self._sheet).hexdigest()[:16]
+        self._sheet_tag = f'"{version}"'
+        self._templates.globals["stylesheet"] = f"/static/rung.css?{version}"
 
     # ------------------------------------------------------------ pages
     async def queue(self, request: Request) -> Response:
@@ -163,7 +167,7 @@ class Pages:
 
     async def stylesheet(self, request: Request) -> Response:
         """The one style sheet."""
-        headers = {"cache-control": "public, max-age=300", "etag": self._sheet_tag}
+        headers = {"cache-control": "public, max-age=86400", "etag": self._sheet_tag}
         if request.headers.get("if-none-match") == self._sheet_tag:
             return Response(status_code=304, headers=headers)
         return Response(self._sheet, media_type="text/css", headers=headers)

@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rung.core.limits import check_name, check_names
 from rung.core.wire import decision_to_json
 from rung.errors import Broken
 from rung.flow.intake import Answer, Idempotency, Result
@@ -49,9 +50,12 @@ async def take(deps: Deps, arrivals: Sequence[Arrival], idempotency: Idempotency
     """Hand over to the intake; the figures learn of the new decisions.
 
     Raises:
+        Malformed: a name is too long.
         Problematic: no policy is published (503).
         RungError: as the intake says.
     """
+    for index, arrival in enumerate(arrivals):
+        _check(arrival, f"[{index}]" if len(arrivals) > 1 else "")
     try:
         answer = await deps.intake.take(arrivals, idempotency=idempotency)
     except Broken:
@@ -61,6 +65,14 @@ async def take(deps: Deps, arrivals: Sequence[Arrival], idempotency: Idempotency
         if result.decision is not None and (result.created or result.added_messages):
             deps.metrics.decided(result.decision.outcome, result.decision.mode)
     return answer
+
+
+def _check(arrival: Arrival, where: str) -> None:
+    """Refuse names that no index takes, before they meet the tickets of others in one transaction."""
+    check_names(arrival.ticket, where)
+    check_name(arrival.delivery, "delivery")
+    for action in arrival.actions:
+        check_name(action.id, f"{where}.actions.id".lstrip("."))
 
 
 async def answered(

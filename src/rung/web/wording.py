@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ _NOTES = {
     "suggest": "Rung suggests; a person decides.",
     "act": "Rung may carry this out by itself.",
 }
+_MESSAGE = re.compile(r"messages\[(\d+)\]\.body")
 _FIELD_NAMES = {"subject": "Subject", "body": "First message"}
 
 
@@ -87,6 +89,14 @@ def _lower_first(text: str) -> str:
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
+def field_in_words(field: str) -> str:
+    """A field of the ticket, or a fact, for people: ``messages[1].body`` → ``Message 2``."""
+    message = _MESSAGE.fullmatch(field)
+    if message:
+        return f"Message {int(message[1]) + 1}"
+    return _FIELD_NAMES.get(field) or field.removeprefix("facts.").replace("_", " ")
+
+
 def reasons(because: Sequence[Because], fields: Sequence[str]) -> tuple[Reason, ...]:
     """The reasons with their numbers; those whose field is on the page are linked."""
     found = []
@@ -98,7 +108,7 @@ def reasons(because: Sequence[Because], fields: Sequence[str]) -> tuple[Reason, 
                 number=number,
                 rule=f"{kind} {name}".strip(),
                 quote=shown(reason.quote or ""),
-                place=_FIELD_NAMES.get(reason.field, reason.field).removeprefix("facts.").replace("_", " "),
+                place=field_in_words(reason.field),
                 linked=linked,
             )
         )
@@ -118,7 +128,7 @@ def words(ticket: Ticket, because: Sequence[Because]) -> tuple[Words, ...]:
     for index, message in enumerate(ticket.messages):
         field = f"messages[{index}].body"
         text = segments(message.body, field, because)
-        found.append(Words(field, f"Message {index + 1}", message.author, time_in_words(message.at), text))
+        found.append(Words(field, field_in_words(field), message.author, time_in_words(message.at), text))
     return tuple(found)
 
 

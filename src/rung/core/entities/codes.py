@@ -131,7 +131,7 @@ _IN_CONTEXT = re2.compile(
             r"\b[245]\d\d[ -]#?([245]\.\d{1,2}\.\d{1,3})\b",
             # 6 the same after a word of mail
             (
-                r"(?i:smtp|dsn|status|bounce\w*|ndr|mail\w*|error|code)[\w /]{0,12}"
+                r"\b(?i:smtp|dsn|status|bounce\w*|ndr|mail\w*|error|code)[\w /]{0,12}"
                 r"[ :=(\[#]+[\"']?([45]\.\d\.\d{1,3})\b"
             ),
             # 7 the value of a field that is named as the code
@@ -181,12 +181,18 @@ def own_form(data: bytes) -> Iterator[Found]:
 
 
 _SIGILS = (b"$", b"%", b"@")
+_SETTINGS = (
+    b"_RETRIES", b"_RETRY", b"_LOG", b"_LEVEL", b"_HANDLER", b"_PAGE", b"_MESSAGE", b"_COUNT", b"_DIR", b"_PATH",
+    b"_FILE", b"_URL", b"_HOOK", b"_REPORTING", b"_TIMEOUT", b"_ENABLED",
+)  # fmt: skip
 
 
 def _is_setting(data: bytes, text: bytes, end: int) -> bool:
     """Whether a name in capitals is assigned or called, as settings and functions are and codes are not."""
     if not text.isupper() or text.startswith((b"ERR_", b"SQLSTATE")):
         return False
+    if text.endswith(_SETTINGS) or text.startswith((b"MAX_", b"DEFAULT_", b"LOG_", b"ENABLE_", b"DISABLE_")):
+        return True
     after = data[end : end + 3].lstrip(b" ")
     return after[:1] == b"(" or (after[:1] == b"=" and after[:2] != b"==")
 
@@ -201,8 +207,8 @@ def in_context(data: bytes) -> Iterator[Found]:
         value = data[start:end]
         if group == _NUMBERED and _is_status_or_count(data, value, end):
             continue
-        if group in _NAMED_BY_KEY and not _looks_like_code(value):
-            continue
+        if value == b"0" or (group in _NAMED_BY_KEY and not _looks_like_code(value)):
+            continue  # 0 says that it went well
         yield "error_code", start, end
         if group == _NUMBERED and data[end : end + 2] == b" (" and data[end + 7 : end + 8] == b")":
             yield "error_code", end + 2, end + 7

@@ -179,6 +179,9 @@ def paths(data: bytes) -> Iterator[Found]:
         start = data.index(b"/", first)
         if start == first:
             end = start + len(data[start:end].split(b" ", 1)[0].rstrip(b"\"'`*"))
+        for stop in (b"</", b"{code", b"{noformat"):  # markup that follows without a space
+            cut = data.find(stop, start, end)
+            end = cut if cut >= 0 else end
         asked = data[first : first + 2].isupper()
         while end > start + 1 and data[end - 1] in b".,;:!?*>}":
             if data[end - 1] in b">}" and (b"<" in data[start:end] or b"{" in data[start:end]):

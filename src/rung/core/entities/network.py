@@ -124,6 +124,27 @@ def _in_url(data: bytes, start: int, end: int) -> Iterator[Found]:
             yield "host", left, right
 
 
+def _named_as_version(data: bytes, start: int, address: bytes) -> bool:
+    """Whether the word before four numbers makes them a version: ``version 10.0.0.1``, ``Piper 2.9.10.4``.
+
+    Addresses that customers write seldom begin with a number below 20 other than 10.
+    """
+    before = data[max(0, start - 24) : start].lower().rstrip(b" :=\"'v")
+    word = before.rsplit(maxsplit=1)[-1].lstrip(b"\"'([{<*`") if before else b""
+    if word.endswith((b"version", b"driver", b"sdk")) or word == b"ver":
+        return True
+    low = int(address.split(b".", 1)[0]) < 20 and not address.startswith(b"10.")
+    return low and word.isalpha() and word not in _BEFORE_ADDRESS and address not in _PUBLIC_DNS
+
+
+_BEFORE_ADDRESS = frozenset(
+    b"ip ips address addresses adresse host server client node gateway router dns resolver peer proxy from to at on "
+    b"by via and or is with for ping pinging trace traceroute connect connecting curl nslookup dig allow deny block "
+    b"range".split()
+)
+_PUBLIC_DNS = frozenset((b"1.1.1.1", b"1.0.0.1", b"8.8.8.8", b"8.8.4.4", b"9.9.9.9", b"4.2.2.2"))
+
+
 def _address(data: bytes, start: int, end: int) -> Iterator[Found]:
     """A dotted IPv4 address, with or without a port; longer dotted numbers are versions."""
     if data[start - 1 : start] in (b".", b"-", b"v", b"V") or (
@@ -135,14 +156,7 @@ def _address(data: bytes, start: int, end: int) -> Iterator[Found]:
         return
     if port:
         yield "ip_port", start, end
-    elif (
-        data[max(0, start - 24) : start]
-        .lower()
-        .rstrip(b" :=\"'v")
-        .endswith((b"version", b"ver", b"driver", b"sdk"))
-    ):
-        return
-    else:
+    elif not _named_as_version(data, start, address):
         yield "host", start, end
 
 

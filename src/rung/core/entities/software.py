@@ -62,6 +62,7 @@ _VERSION = re2.compile(
 )
 _NO_DIGITS = bytes(code for code in range(256) if code not in b"0123456789")
 _SEPARATORS = b" /:=@(-'\"*^~><\\#\tvV\n\r"
+_VERSION_WORDS = (b"ver", b"wersja", b"release", b"tag", b"upgrade", b"updat", b"v.")
 _PREPOSITIONS = frozenset(b"to and from with on since than after in between".split())
 _PRODUCTS = frozenset(_PRODUCT.replace("\\", "").encode().split(b"|")) | {
     b"node",
@@ -117,13 +118,10 @@ def _is_version(data: bytes, label: bytes, parts: list[bytes], start: int, end: 
         )
     if name in _PRODUCTS:
         return _after_product(data, label, name, parts, end)
-    if label.isascii() and b"er" not in name and b"rele" not in name and label[-1:] == b" ":
-        return (
-            name not in _NOT_A_PRODUCT
-            and _free_of_amount(data, end)
-            and not _is_address(parts)
-            and not _is_date(parts)
-        )
+    if label.isascii() and label[-1:] == b" " and not name.startswith(_VERSION_WORDS):
+        if name in _NOT_A_PRODUCT or (_is_address(parts) and (parts[0] == b"10" or int(parts[0]) > 19)):
+            return False
+        return _free_of_amount(data, end) and not _is_date(parts)
     return _after_word(data, parts, end)
 
 
@@ -176,7 +174,7 @@ def _is_count(data: bytes, end: int) -> bool:
 
 
 def _is_date(parts: list[bytes]) -> bool:
-    """``2025.01.15`` and ``15.01.2025`` are dates, ``2025.1.6`` is a version."""
+    """``2025.01.15`` and ``15.01.2025`` are dates, ``2025.3.4`` is a version."""
     if len(parts) != 3 or not all(len(part) < 5 and part.isdigit() for part in parts):
         return False
     first, second, third = parts
@@ -294,6 +292,8 @@ def _browser(data: bytes, name: bytes, low: bytes, start: int, end: int) -> Iter
             return
     elif not _written_right(name, low):
         return
+    if low == b"safari" and data[end : end + 1] == b"/" and b"Chrom" in data[max(0, start - 48) : start]:
+        return  # every browser's user agent ends in Safari/537.36
     if low in (b"google chrome", b"mozilla firefox", b"mobile safari"):
         start += low.index(b" ") + 1
     yield "browser", start, end

@@ -52,7 +52,7 @@ _FRAME = re2.compile(
 )
 
 # Bounded, or a long dotted text would cost the square of its length.
-_NAMESPACE = r"(?:[A-Za-z_$][\w$]*(?:\.|::|\\{1,2}))"
+_NAMESPACE = r"(?:[A-Za-z_$][\w$]*(?:\.|::)|[A-Z]\w*\\{1,2})"
 _RUBY = (
     r"(?:Invalid|NotFound|NotUnique|NotDefined|NotSaved|NotDestroyed|Missing|Failed|Timeout|Refused|Reset|Expired|"
     r"Denied|Deadlocked|Unauthorized|Forbidden|BadRequest|BadConnection|ConnectionBad|Conflict|Unavailable|Mismatch|"
@@ -99,7 +99,8 @@ def exceptions(data: bytes) -> Iterator[tuple[EntityType, int, int]]:
         elif text == b"panicked at":
             yield "exception", start, start + 8
         elif not _inside_word(data, start):
-            yield "exception", start, end
+            # A log pasted as one string: the n of \\n is no letter of the name.
+            yield "exception", start + (data[start - 1 : start] == b"\\" and text[0] in b"nrt"), end
     if b"aused by:" in data or b"Uncaught:" in data:
         for found in _CAUSED_BY.finditer(data):
             start, end = found.span(1)

@@ -135,11 +135,11 @@ WITH arrived AS MATERIALIZED (
     -- the last second is left alone.
     INSERT INTO sightings AS s (signature, account_id, last_at)
     SELECT DISTINCT a.signature, a.account_id, $1 FROM arrived AS a
-    WHERE a.signature IS NOT NULL AND a.account_id IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM sightings AS seen
+    WHERE a.signature IS NOT NULL AND a.account_id IS NOT NULL AND coalesce((
+        -- By the primary key alone: with the time in it the planner walks all recent accounts of the signature.
+        SELECT seen.last_at FROM sightings AS seen
         WHERE seen.signature = a.signature AND seen.account_id = a.account_id
-            AND seen.last_at > $1 - interval '1 second'
-    )
+    ), '-infinity') <= $1 - interval '1 second'
     ORDER BY 1, 2
     ON CONFLICT (signature, account_id) DO UPDATE SET last_at = greatest(s.last_at, excluded.last_at)
 ), said AS (
