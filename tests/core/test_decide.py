@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rung.core.decide import EPOCH, decide, decide_ticket
 from rung.core.explain import explain
-from rung.core.facts import all_facts
+from rung.core.facts import FACTS, all_facts, check_facts
 from rung.core.read import read, redacted
 from rung.core.wire import decision_from_json, decision_to_json, ticket_from_json, ticket_to_json
 from rung.errors import Malformed
@@ -256,6 +256,11 @@ def test_explain_and_decide_agree(subject: str, body: str, now: datetime) -> Non
             {"subject": "x", "account": {"id": "a", "annual_value": "much"}},
             "account.annual_value: expected a number, found a text",
         ),
+        (
+            {"subject": "x", "facts": {"accounts_affected": "many"}},
+            "facts.accounts_affected: expected a whole number, found 'many'",
+        ),
+        ({"subject": "x", "facts": {"service": ["a"]}}, "facts.service: expected a text, found \"['a']\""),
         ({"subject": "x", "tags": [1]}, "tags: expected a list of texts"),
         ({"subject": "x", "attachments": {}}, "attachments: expected a list, found an object"),
     ],
@@ -266,6 +271,14 @@ def test_a_malformed_ticket_is_refused_with_its_place(value: object, message: st
         ticket_from_json(value)
 
     assert str(refused.value) == message
+
+
+def test_every_fact_has_a_type() -> None:
+    """A value of another type is refused for each known fact, and unknown facts are left alone."""
+    for name in FACTS:
+        with pytest.raises(Malformed, match=f"facts.{name}: expected"):
+            check_facts({name: [1]})
+    check_facts({"anything_else": [1], "tier": None})
 
 
 def test_a_ticket_survives_its_wire_form() -> None:

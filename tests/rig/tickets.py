@@ -154,14 +154,19 @@ def _code(random: Random) -> str:
 
 
 _EXCERPTS: tuple[Callable[[Random], str], ...] = (
-    _access_log, _java_trace, _python_trace, _json_log, _console, _secret, _code,
+    _access_log, _java_trace, _python_trace, _json_log, _console, _code,
 )  # fmt: skip
 
 
 def body_of(random: Random, opening: str) -> str:
-    """Prose and excerpts after ``opening`` until a size between ``SMALLEST`` and ``LARGEST`` is reached."""
+    """Prose and excerpts after ``opening`` until a size between ``SMALLEST`` and ``LARGEST`` is reached.
+
+    One in ten holds a secret that must be masked.
+    """
     wanted = random.randint(SMALLEST, LARGEST - 300)
     parts = [opening]
+    if random.random() < 0.1:
+        parts.append(_secret(random))
     size = len(opening)
     while size < wanted:
         part = random.choice(_EXCERPTS)(random) if random.random() < 0.4 else random.choice(_DETAILS)

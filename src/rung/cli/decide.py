@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rung.cli.talk import PolicyFolder, compiled_policy, progress, say
+from rung.cli.talk import PolicyFolder, compiled_policy, progress, say, table_console
 from rung.core.compiled import Compiled
 from rung.core.decide import EPOCH, decide, decide_ticket
 from rung.core.explain import explain as tried_routes
@@ -122,7 +122,7 @@ def decide_command(
         else:
             add_row(table, decision)
     if table is not None:
-        Console().print(table)
+        table_console().print(table)
     sys.stdout.flush()
     if failures:
         say(f"rung: {failures} line(s) could not be read; every other ticket was decided")
@@ -138,7 +138,7 @@ def _table() -> Table:
 
 def add_row(table: Table, decision: Decision) -> None:
     """One decision as a row for people."""
-    quotes = [f"“{' '.join(b.quote.split())[:40]}”" for b in decision.because if b.quote]
+    quotes = list(dict.fromkeys(f"“{' '.join(b.quote.split())[:40]}”" for b in decision.because if b.quote))
     table.add_row(
         decision.ticket_id,
         decision.outcome,

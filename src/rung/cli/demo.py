@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
-from rich.console import Console
 from rich.table import Table
 
-from rung.cli.talk import progress, say
+from rung.cli.talk import progress, say, table_console
 from rung.model import Json
 
 if TYPE_CHECKING:
@@ -264,5 +263,5 @@ async def _print_decisions(rung: Rung, told: list[Sample]) -> tuple[int, int]:
             decision.severity,
             "" if not sample.people else "same" if same else sample.people,
         )
-    Console(width=None if Console().is_terminal else 150).print(table)
+    table_console().print(table)
     return agreed, sum(bool(s.people) for s in told)

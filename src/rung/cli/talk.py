@@ -39,6 +39,12 @@ def compiled_policy(folder: Path | None) -> Compiled:
     return compile_policy(load_files(policy_files(folder)))
 
 
+def table_console() -> Console:
+    """Where tables are printed: as wide as the terminal, or wide enough to read in a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=150)
+
+
 def say(text: str) -> None:
     """One line of talk, on stderr."""
     sys.stderr.write(text + "\n")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from rung.core.rules import Policy, Route
+from rung.errors import Malformed
 from rung.model import Facts, Json, Reading, Ticket
 
 FACTS: Mapping[str, str] = MappingProxyType(
@@ -31,6 +32,40 @@ FACTS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Fact name → what it means. Routes may test these and nothing else."""
+
+_WHOLE, _NUMBER, _FLAG, _TEXT, _OBJECT = "a whole number", "a number", "true or false", "a text", "an object"
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "accounts_affected": _WHOLE, "annual_value": _NUMBER, "asks_for_technical": _FLAG,
+        "beyond_expertise_of": _TEXT, "duplicate_of": _TEXT, "health": _OBJECT, "plan": _TEXT,
+        "recent_deployment": _OBJECT, "reopened": _FLAG, "second_ticket": _FLAG, "service": _TEXT,
+        "service_kind": _TEXT, "service_team": _TEXT, "tier": _TEXT,
+    }
+)  # fmt: skip
+
+
+def check_facts(facts: Facts, where: str = "facts") -> None:
+    """Refuse a known fact of the wrong type; null is absent, and names that are not known are not looked at.
+
+    Raises:
+        Malformed: with the fact's place and what is expected.
+    """
+    for name, value in facts.items():
+        kind = _KINDS.get(name)
+        if kind is not None and value is not None and not _is(kind, value):
+            raise Malformed(f"expected {kind}, found {str(value)[:60]!r}", where=f"{where}.{name}")
+
+
+def _is(kind: str, value: Json) -> bool:
+    if kind == _FLAG:
+        return isinstance(value, bool)
+    if kind == _TEXT:
+        return isinstance(value, str)
+    if kind == _OBJECT:
+        return isinstance(value, dict)
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) if kind == _WHOLE else isinstance(value, int | float)
 
 
 def own_facts(policy: Policy, ticket: Ticket, reading: Reading) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
+from rung.core.facts import check_facts
 from rung.errors import Malformed
 from rung.model import (
     NOTHING,
@@ -175,6 +176,8 @@ def ticket_from_json(value: object, *, where: str = "") -> Ticket:
     tags = value.get("tags") or []
     if not isinstance(tags, list) or not all(isinstance(t, str) for t in tags):
         raise Malformed("expected a list of texts", where=_join(where, "tags"))
+    facts = _object(value, "facts", where)
+    check_facts(facts, _join(where, "facts"))
     requester = _object(value, "requester", where)
     place = _join(where, "requester")
     return Ticket(
@@ -191,7 +194,7 @@ def ticket_from_json(value: object, *, where: str = "") -> Ticket:
         fields=MappingProxyType(dict(_object(value, "fields", where))),
         attachments=_list(value, "attachments", where, _attachment),
         messages=messages,
-        facts=MappingProxyType(dict(_object(value, "facts", where))),
+        facts=MappingProxyType(dict(facts)),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from rung.core.limits import check_names
 from rung.errors import Invalid, NotFound
 from rung.flow.intake import Intake
 from rung.model import Json
@@ -74,6 +75,8 @@ async def redrive(shelf: Shelf, intake: Intake, connectors: Mapping[str, Connect
     try:
         settings = (await shelf.connection(kept.connector)).settings
         arrivals = _delivered(connector.parse(kept.headers, body, settings=settings), kept.delivery)
+        for arrival in arrivals:
+            check_names(arrival.ticket)
         answer = await intake.take(arrivals)
     except (Invalid, NotFound) as error:
         return Redriven(number, (), str(error))
@@ -86,6 +89,11 @@ async def redrive(shelf: Shelf, intake: Intake, connectors: Mapping[str, Connect
 def _delivered(arrivals: Sequence[Arrival], delivery: str) -> list[Arrival]:
     """The arrivals without their raw bytes (they are kept already) and with the delivery's own id."""
     return [
-        replace(a, delivery=a.delivery or (f"{delivery}#{i}" if delivery and i else delivery), raw=b"", raw_reason="")
+        replace(
+            a,
+            delivery=a.delivery or (f"{delivery}#{i}" if delivery and i else delivery),
+            raw=b"",
+            raw_reason="",
+        )
         for i, a in enumerate(arrivals)
     ]

@@ -57,6 +57,7 @@ def translated() -> Iterator[None]:
         asyncpg.OperatorInterventionError,  # shutdown, crash of a server process, cancelled
         asyncpg.InsufficientResourcesError,  # disk full, too many connections
         asyncpg.InterfaceError,  # the connection broke under us
+        asyncpg.InternalClientError,  # the server said farewell to an idle connection that is not closed yet
     ) as error:
         raise Unavailable(f"the database does not answer: {error or type(error).__name__}") from error
     except (asyncpg.TransactionRollbackError, asyncpg.UniqueViolationError) as error:
@@ -91,6 +92,9 @@ class Database:
                 self._flow, self._reads = await asyncio.gather(
                     self._pool(FLOW_SETTINGS, flow), self._pool(READ_SETTINGS, reads)
                 )
+                for pool in (self._flow, self._reads):
+                    async with pool.acquire():
+                        pass
             except asyncpg.InsufficientPrivilegeError as error:
                 raise Broken(
                     f"the database does not let this user act as rung_app ({error}); have an administrator "
@@ -109,7 +113,7 @@ class Database:
     async def _pool(self, settings: dict[str, str], most: int) -> Any:
         return await asyncpg.create_pool(
             self.dsn,
-            min_size=1,
+            min_size=0,  # the pool's own upkeep of a minimum logs a traceback per try while the server is away
             max_size=most,
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,
