@@ -18,7 +18,9 @@ class Settings(BaseSettings):
 
     database_url: Annotated[
         str,
-        Field(description="PostgreSQL URL of the application. Empty: the embedded server in the data folder."),
+        Field(
+            description="PostgreSQL URL of the application. Empty: the embedded server in the data folder."
+        ),
     ] = ""
     database_admin_url: Annotated[
         str,

@@ -11,11 +11,13 @@ from rung.policy.lint import check_files
 from rung.policy.load import load_files, starter_files
 from rung.policy.stories import load_stories, run_examples, run_stories
 
-SIGNATURES = set(
-    "api_error webhook_delivery data_discrepancy ui_browser performance sso_saml tls_certificate db_connectivity "
-    "network_connectivity deployment_config data_sync email_delivery billing_account memory_crash security_access "
-    "ml_model service_request howto_question feature_request not_enough_info".split()  # noqa: SIM905 # as the design lists them
-)
+SIGNATURES = {
+    *("api_error", "webhook_delivery", "data_discrepancy", "ui_browser"),
+    *("performance", "sso_saml", "tls_certificate", "db_connectivity"),
+    *("network_connectivity", "deployment_config", "data_sync", "email_delivery"),
+    *("billing_account", "memory_crash", "security_access", "ml_model"),
+    *("service_request", "howto_question", "feature_request", "not_enough_info"),
+}
 TEAMS = {
     *("devops", "backend/product", "backend/delivery", "frontend", "ai", "integrations", "data", "sre"),
     *("security", "customer_success"),

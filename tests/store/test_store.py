@@ -11,6 +11,7 @@ from rung.errors import Broken, Malformed, NotFound, Unavailable
 from rung.model import Account, Decision, Ticket
 from rung.ports import Command, HumanAction, LedgerEntry, Reply, Taken
 from rung.store.embedded import APP, OWNER
+from rung.store.migrate import steps
 from rung.store.postgres import Store
 from rung.store.rows import Deployment, Health
 from rung.store.scratch import Scratch
@@ -329,7 +330,10 @@ async def test_the_ledger_takes_entries_of_its_own(store: Store) -> None:
 
 async def test_health_names_the_versions(store: Store) -> None:
     """The answer itself shows that the database is there."""
-    assert await store.health() == {"postgresql": "18.6", "schema": "1"} or (await store.health())["schema"]
+    health = await store.health()
+
+    assert health["postgresql"].startswith("18.")
+    assert health["schema"] == str(steps()[-1].number)
 
 
 async def test_a_database_that_is_away_is_unavailable(server: Scratch) -> None:

@@ -15,7 +15,7 @@ from rung.store.codec import decision_of, from_json, messages_of, storable, tick
 from rung.store.database import Database, translated
 from rung.store.outbox import Outbox
 from rung.store.rows import Counts, Deployment, Health, Listed, Observed, Page, Recorded, Told
-from rung.store.settings import Settings
+from rung.store.controls import Controls
 from rung.store.vault import Vault
 from rung.store.work import Work
 
@@ -29,7 +29,7 @@ FORGET = (
 )
 
 
-class Store(Settings, Outbox):
+class Store(Controls, Outbox):
     """``Transactions`` and ``Policies`` of ``rung.ports``, and every read the pages and the CLI need.
 
     ``on_commands`` is called, without waiting, after each commit that ordered commands: the queue wakes its

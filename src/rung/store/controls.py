@@ -22,7 +22,7 @@ from rung.store.vault import Vault
 TOKEN_PREFIX = "rung_"  # noqa: S105 - the recognisable beginning, not a secret
 
 
-class Settings:
+class Controls:
     """The part of the store that changes by hand.
 
     Args:
