@@ -12,10 +12,10 @@ from rung.model import Account, Secret
 from rung.ports import Command, HumanAction, LedgerEntry, UnitOfWork
 from rung.store import migrate
 from rung.store.codec import decision_of, from_json, messages_of, storable, ticket_of, to_json
+from rung.store.controls import Controls
 from rung.store.database import Database, translated
 from rung.store.outbox import Outbox
 from rung.store.rows import Counts, Deployment, Health, Listed, Observed, Page, Recorded, Told
-from rung.store.controls import Controls
 from rung.store.vault import Vault
 from rung.store.work import Work
 

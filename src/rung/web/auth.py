@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from starlette.requests import Request
 
 from rung.errors import Forbidden, Unauthenticated
+from rung.store.controls import TOKEN_PREFIX
 from rung.store.rows import Token
-from rung.store.settings import TOKEN_PREFIX
 from rung.web.deps import Records
 
 SCOPES: dict[str, str] = {
