@@ -67,8 +67,8 @@ class Bench:
         after = self.cpu()
         self.turns += 1
         tickets = found.pop("tickets") / 1_000
-        found["server_ms"] = (after[0] - before[0]) / tickets
-        found["database_ms"] = (after[1] - before[1]) / tickets
+        found["server_ms"] = spent_since(before[0], after[0]) / tickets
+        found["database_ms"] = spent_since(before[1], after[1]) / tickets
         found["client_ms"] = found.pop("cpu_seconds") / tickets
         self.rates.setdefault(name, []).append(found["tickets_per_second"])
         self.told.setdefault(name, []).append(found)
@@ -91,11 +91,11 @@ class Bench:
 
         asyncio.run(run())
 
-    def cpu(self) -> tuple[float, float]:
-        """CPU seconds so far of the servers and of the database."""
+    def cpu(self) -> tuple[dict[int, float], dict[int, float]]:
+        """CPU seconds so far of each process: the servers, and the database."""
         return (
-            sum(cpu_seconds(s.pid) for s in self.servers),
-            sum(cpu_seconds(pid) for pid in self.installation.database_processes()),
+            {s.pid: cpu_seconds(s.pid) for s in self.servers},
+            {pid: cpu_seconds(pid) for pid in self.installation.database_processes()},
         )
 
     def rate(self, name: str) -> float:
@@ -109,6 +109,11 @@ def cpu_seconds(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return 0.0
+
+
+def spent_since(before: dict[int, float], after: dict[int, float]) -> float:
+    """CPU seconds between two looks, of the processes that are still there."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
 def generate(

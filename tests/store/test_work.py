@@ -247,7 +247,7 @@ async def test_accounts_with_the_symptom_are_counted_once_each(store: Store) -> 
     )
 
     assert [f.get("accounts_affected") for f in looked.facts] == [3, 2, 2, 1, None]
-    assert sorted(looked.facts[0]["_accounts"]) == ["a", "b", "z"]
+    assert [sorted(f.get("_accounts", ())) for f in looked.facts[:2]] == [["a", "b"], ["a", "b"]]
 
 
 async def test_accounts_outside_the_window_do_not_count(store: Store) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from rung.cli.talk import policy_files, progress, run_with_store, say, who
 from rung.core.wire import time_to_json
 from rung.errors import NotFound, RungError
 from rung.policy.load import load_files
+from rung.store import embedded
 
 if TYPE_CHECKING:
     from rung.app import Rung
@@ -48,9 +50,6 @@ def serve_command(
 
     Example: rung serve --port 8787
     """
-    import uvloop
-
-    from rung.app import serve, start_logging
     from rung.settings import Settings
 
     settings = Settings()
@@ -58,16 +57,27 @@ def serve_command(
     if port is not None:
         changes["port"] = port
     settings = settings.model_copy(update=changes)
-    start_logging(settings)
-    if policy is not None:
-        files = policy_files(policy)
-        version = load_files(files).version
-        run_with_store(lambda store: store.publish(version, files, author=who(), note=f"rung serve {policy}"))
+    with ThreadPoolExecutor(1) as early:
+        # The database starts while the rest is imported.
+        starting = None if settings.database_url else early.submit(embedded.start, settings.data_dir)
+        import uvloop
 
-    def ready(address: str, _: Rung) -> None:
-        say(f"listening on {address}")
+        from rung.app import serve, start_logging
 
-    uvloop.run(serve(settings, ready=ready))
+        start_logging(settings)
+        if policy is not None:
+            _publish(policy)
+
+        def ready(address: str, _: Rung) -> None:
+            say(f"listening on {address}")
+
+        uvloop.run(serve(settings, ready=ready, starting=starting))
+
+
+def _publish(folder: Path) -> None:
+    files = policy_files(folder)
+    version = load_files(files).version
+    run_with_store(lambda store: store.publish(version, files, author=who(), note=f"rung serve {folder}"))
 
 
 def worker_command() -> None:

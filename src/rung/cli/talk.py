@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import getpass
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -36,7 +37,9 @@ def policy_files(folder: Path | None) -> dict[str, str]:
 
 def compiled_policy(folder: Path | None) -> Compiled:
     """A folder's policy, ready to read tickets."""
-    return compile_policy(load_files(policy_files(folder)))
+    compiled = compile_policy(load_files(policy_files(folder)))
+    gc.freeze()  # it stays until the end: the garbage collector need not walk it again and again
+    return compiled
 
 
 def table_console() -> Console:

@@ -65,6 +65,7 @@ class Compiled:
     triggers: tuple[Trigger, ...]
     trigger_exceptions: dict[str, tuple[Any, ...]]
     signature_index: dict[str, int]
+    proves: dict[str, str]
     catalogue: Catalogue
     routes_by_signature: dict[str | None, tuple[Route, ...]]
     entity_tests: dict[str, Any]
@@ -184,7 +185,7 @@ def compile_policy(policy: Policy) -> Compiled:
         gathered.add(SAID, index, words(phrase))
     return Compiled(
         policy=policy,
-        patterns=PatternSet(gathered.patterns),
+        patterns=PatternSet(gathered.patterns, gates=len(detectors) + len(EXTRACTORS)),
         entries=tuple(gathered.entries),
         detectors=detectors,
         extractors=EXTRACTORS,
@@ -198,6 +199,7 @@ def compile_policy(policy: Policy) -> Compiled:
             if t.except_when
         },
         signature_index={s.id: i for i, s in enumerate(policy.signatures)},
+        proves={t.id: t.signature for t in policy.triggers},
         catalogue=Catalogue(policy.services),
         routes_by_signature=_routes_by_signature(policy),
         entity_tests=_entity_tests(policy),

@@ -117,7 +117,7 @@ def _next_check(route: Route, outcome: Outcome, now: datetime) -> datetime | Non
 def _counted_triggers(compiled: Compiled, reading: Reading) -> tuple[Because, ...]:
     """Triggers count unless an exclusion vetoed the signature that they prove."""
     recognised = {s.signature for s in reading.signatures}
-    proves = {t.id: t.signature for t in compiled.triggers}
+    proves = compiled.proves
     return tuple(t.because for t in reading.triggers if proves[t.id] in recognised)
 
 

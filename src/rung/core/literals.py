@@ -1,191 +1,302 @@
-"""What a text must contain for a pattern to match: the literals that let one RE2 set stand for all patterns.
+r"""What a text must contain for a pattern to match, and where: the literals that let one pass gate all patterns.
 
 The idea is that of RE2's own prefilter (https://github.com/google/re2, ``re2/prefilter.h``) and of trigram search
 (https://swtch.com/~rsc/regexp/regexp4.html), made for texts whose white space was collapsed: a run of white
 space counts as one space, so words of a phrase stay together as one long, rare literal.
 
-A condition is a conjunction of alternatives: from each alternative set at least one literal must occur. It is
-necessary, never sufficient; a pattern of which nothing is known gives no condition.
+A pattern is analysed into *branches* (its top-level alternatives), a branch into *ways* (one of them must be
+fulfilled), a way into *needs* (all of them must be). A need says which literals serve and how far from the
+start of the match they begin. Needs are necessary, never sufficient; of a pattern of which nothing is known
+there is no way.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
 from typing import TypeAlias
+
+from rung.core.folding import folded_literal
+from rung.core.rarity import rate
 
 Alternatives: TypeAlias = frozenset[str]
 
-MOST = 160
+EDGE = "\uffff"
+r"""Stands in a literal for ``\b``: at its start, its end or both, never inside."""
+MOST = 600
 """At most so many literals stand for one part of a pattern."""
-PRODUCT = 40
+PRODUCT = 24
 """At most so many literals come of multiplying neighbours out."""
-LONGEST = 28
-"""Characters of one literal; longer ones are cut into pieces."""
-WIDEST = 1_000
-"""A pattern that can match more than this counts as unbounded."""
-SMALL_CLASS = 6
-WIDE_REPEAT = 8
-"""Repeating something wide more often than this is a gap."""
-_WIDE = frozenset("dDwWSpPCXQ")
-_EDGES = frozenset("bBAz")
-_CONTROL = {"n": " ", "t": " ", "r": " ", "f": " ", "v": " ", "a": "\a"}
-_UNBOUNDED = 1 << 30
+MOST_WAYS = 24
+"""At most so many ways come of multiplying alternations out."""
+FREQUENT = 10.0
+"""Literals that stand oftener in a text rule nothing out."""
+UNBOUNDED = 1 << 30
+"""The width of what may match any number of characters."""
+_WIDEST = 2_000
+_SMALL_CLASS = 6
+_WIDE_REPEAT = 8
+_WIDE = frozenset("dDwWSpPC")
+_CONTROL = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a"}
 
 
-@dataclass(slots=True)
-class _Known:
-    """What is known of one part: all texts it can match (``exact``), or what each of them must contain.
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One of ``literals`` begins ``low`` to ``high`` folded characters after the start of the match."""
 
-    ``width`` is the most characters it can match, white space collapsed; ``gap`` says that it repeats something
-    wide, such as ``.{0,40}``, which makes a set of many such patterns explode.
-    """
+    literals: Alternatives
+    low: int
+    high: int
 
-    exact: frozenset[str] | None = None
-    needs: list[Alternatives] = field(default_factory=list)
-    width: int = 1
-    gap: bool = False
+    def rate(self) -> float:
+        """How often one of the literals stands in an ordinary ticket."""
+        return sum(map(rate, self.literals))
 
-    def conditions(self) -> list[Alternatives]:
-        """The needs, with those that follow from ``exact``."""
-        if self.exact is None or "" in self.exact:
-            return self.needs
-        return [*self.needs, self.exact]
+
+Way: TypeAlias = tuple[Need, ...]
+_NOTHING_KNOWN: tuple[Way, ...] = ((),)
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
     """One top-level alternative of a pattern, or the whole of a pattern without alternatives.
 
-    ``source`` is its own RE2 pattern. ``conditions`` must all hold, the most telling first; the literals that
-    fulfil them stand within ``width`` characters (None: anywhere). ``gap`` says that it repeats something wide.
+    ``source`` is its own RE2 pattern. The needs of one of ``ways`` must hold, the rarest first; no ways: it may
+    match anything. ``width`` is the most folded characters it matches; ``gap`` says that it repeats something
+    wide, such as ``.{0,40}``, which makes a set of many such patterns explode; ``anchored`` that it matches at
+    the start of the text only; ``one_line`` that no match holds a line break.
     """
 
     source: str
-    conditions: tuple[Alternatives, ...]
-    width: int | None
+    ways: tuple[Way, ...]
+    width: int
     gap: bool
+    anchored: bool
+    one_line: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of one part: all texts it can match (``exact``), or the ways to match it.
+
+    It matches ``least`` to ``width`` characters of the folded text; white space counts for the most only.
+    ``breaks`` says that it can match a line break, ``wild`` that it is any character or any but a few.
+    """
+
+    exact: Alternatives | None = None
+    ways: tuple[Way, ...] = _NOTHING_KNOWN
+    least: int = 0
+    width: int = 1
+    gap: bool = False
+    anchored: bool = False
+    breaks: bool = False
+    wild: bool = False
+
+    def all_ways(self) -> tuple[Way, ...]:
+        """The ways, those that follow from ``exact`` included."""
+        return self.ways if self.exact is None else _exact_ways(self.exact, 0, 0)
 
 
 def branches(pattern: str) -> tuple[Branch, ...]:
-    """What each alternative of an RE2 pattern needs; one of them must be fulfilled.
-
-    Literals are folded and have single spaces; look for them in ``folded`` text.
-    """
+    """The alternatives of an RE2 pattern, in order; look for their literals in folded text."""
     flags = "(?i)" if pattern.startswith("(?i)") else ""
     parser = _Parser(pattern.removeprefix(flags))
     try:
         parts = parser.parse_branches()
     except _Unknown:
-        return (Branch(pattern, (), None, gap=True),)
-    if any(source.startswith("(?") and ")" in source[:6] and ":" not in source[:6] for source, _ in parts):
-        parts = [(parser.text, _any_of([known for _, known in parts]))]  # flags reach over branches
+        return (Branch(pattern, (), UNBOUNDED, gap=True, anchored=False, one_line=False),)
+    if parser.flagged and len(parts) > 1:  # flags reach over branches
+        parts = [(parser.text, _any_of([known for _, known in parts]))]
     return tuple(
-        Branch(flags + source, _ranked(known), known.width if known.width < WIDEST else None, known.gap)
+        Branch(
+            flags + source,
+            _ranked(known.all_ways()),
+            known.width if known.width < _WIDEST else UNBOUNDED,
+            known.gap,
+            known.anchored and not parser.multiline,
+            not known.breaks and not parser.dot_breaks,
+        )
         for source, known in parts
     )
 
 
-def _ranked(known: _Known) -> tuple[Alternatives, ...]:
-    useful = {minimal(a) for a in known.conditions()}
-    return tuple(sorted((a for a in useful if _telling(a)), key=lambda a: (-worth(a), sorted(a))))
+def _ranked(ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    """The ways with their needs ordered by rarity; none if one of them demands nothing."""
+    ranked = tuple(tuple(sorted(way, key=lambda n: (n.rate(), n.low, sorted(n.literals)))) for way in ways)
+    return ranked if all(ranked) else ()
 
 
-_FOLDS = str.maketrans("ſςϐϵϑϰµϖϱϕẛ", "sσβεθκμπρφṡ")
+def _bare(literal: str) -> str:
+    return literal.strip(EDGE)
 
 
-class Folding:
-    """A text folded for comparing with literals: case ignored as RE2 does it, a run of white space as one space.
-
-    Knows the way back: which bytes of the original's UTF-8 a window of the folded text covers.
-    """
-
-    __slots__ = ("_ascii", "_runs", "_shrunk", "_text", "folded")
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._ascii = text.isascii()
-        lower = text.lower() if self._ascii else text.lower().translate(_FOLDS)
-        if len(lower) != len(
-            text
-        ):  # a few capitals have longer small letters: fold one by one, keep the length
-            lower = "".join(_folded(c) for c in text)
-        # (end of the run in the folded text, characters removed up to there)
-        self._runs: list[int] = []
-        self._shrunk: list[int] = []
-        pieces, last, removed = [], 0, 0
-        for run in _RUN.finditer(lower):
-            start, end = run.span()
-            pieces.append(lower[last:start])
-            last = end
-            removed += end - start - 1
-            self._runs.append(end - removed)
-            self._shrunk.append(removed)
-        if pieces:
-            pieces.append(lower[last:])
-            lower = " ".join(pieces)
-        self.folded = lower.translate(_SPACES)
-
-    def _byte(self, place: int) -> int:
-        """The byte of the original's UTF-8 where the folded character at ``place`` stands."""
-        run = bisect_right(self._runs, place)
-        point = place + (self._shrunk[run - 1] if run else 0)
-        if self._ascii:
-            return point
-        return len(self._text[:point].encode("utf-8", "replace"))
-
-    def windows(self, starts: Sequence[int], width: int) -> Iterator[tuple[int, int]]:
-        """Byte ranges of the original around places of the folded text, joined where they meet.
-
-        A match at most ``width`` folded characters long that covers one of ``starts`` lies inside one of them.
-        """
-        begin, end = -1, -1
-        for start in starts:
-            low, high = max(0, start - width), start + width + 1
-            if begin < 0:
-                begin, end = low, high
-            elif low <= end:
-                end = high
-            else:
-                yield self._byte(begin), self._byte(min(end, len(self.folded)))
-                begin, end = low, high
-        if begin >= 0:
-            yield self._byte(begin), self._byte(min(end, len(self.folded)))
+def _exact_ways(exact: Alternatives, low: int, high: int) -> tuple[Way, ...]:
+    if not all(map(_bare, exact)):
+        return _NOTHING_KNOWN
+    need = Need(exact, low, high)
+    return ((need,),) if need.rate() <= FREQUENT else _NOTHING_KNOWN
 
 
-_RUN = re.compile(r"\s\s+")
-_SPACES = str.maketrans(dict.fromkeys("\t\n\r\f\v\x1c\x1d\x1e\x1f\x85\xa0\u2028\u2029\u3000", " "))
+def _of_literals(literals: Iterable[str], *, breaks: bool = False) -> _Known:
+    exact = frozenset(literals)
+    least = min(len(_bare(x).strip(" ")) for x in exact)
+    width = max(len(_bare(x)) for x in exact)
+    return _Known(exact, _NOTHING_KNOWN, least, width, breaks=breaks)
 
 
-def minimal(literals: Iterable[str]) -> Alternatives:
-    """The same alternatives without those that contain another one."""
-    kept: list[str] = []
-    for literal in sorted(set(literals), key=len):
-        if not any(k in literal for k in kept):
-            kept.append(literal)
-    return frozenset(kept)
+def _repeated(known: _Known, least: int, most: int) -> _Known:
+    if least == most == 1:
+        return known
+    if known.exact == _SPACE.exact:  # white space is collapsed
+        if known.breaks:
+            return _SPACE if least else _MAYBE_SPACE
+        return _BLANK if least else _MAYBE_BLANK
+    width = min(known.width * most, UNBOUNDED)
+    # ``\w+`` is one state of an automaton, ``\w{0,40}`` forty, and ``.*`` keeps every pattern before it alive.
+    counted = most > _WIDE_REPEAT and (most < UNBOUNDED or known.wild)
+    gap = known.gap or (known.exact is None and counted)
+    if least == 0:
+        exact = known.exact | {""} if most == 1 and known.exact is not None else None
+        return _Known(exact, _NOTHING_KNOWN, 0, width, gap, breaks=known.breaks)
+    return _Known(None, known.all_ways(), known.least * least, width, gap, breaks=known.breaks)
 
 
-def _size(literal: str) -> int:
-    return len(literal.strip().encode("utf-8", "replace"))
+def _any_of(parts: list[_Known]) -> _Known:
+    """Any part may match: what is exact together is one way, each other part has its own."""
+    least, width = min(p.least for p in parts), max(p.width for p in parts)
+    gap, anchored = any(p.gap for p in parts), all(p.anchored for p in parts)
+    breaks = any(p.breaks for p in parts)
+    together = frozenset(x for p in parts if p.exact is not None for x in p.exact)
+    inexact = [p for p in parts if p.exact is None]
+    if not inexact and len(together) <= MOST:
+        return _Known(together, _NOTHING_KNOWN, least, width, gap, anchored, breaks)
+    ways = [way for p in inexact for way in p.ways]
+    if together:
+        ways += _exact_ways(together, 0, 0) if len(together) <= MOST else _NOTHING_KNOWN
+    return _Known(None, _few(tuple(ways)), least, width, gap, anchored, breaks)
 
 
-def _telling(alternatives: Alternatives) -> bool:
-    """Whether the condition rules anything out: single letters and spaces occur everywhere."""
-    return bool(alternatives) and all(
-        _size(a) > 1 or (_size(a) == 1 and not a.strip().isalnum()) for a in alternatives
+def _few(ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    """The ways, or one in their place if they are too many or one of them demands nothing."""
+    if not all(ways):
+        return _NOTHING_KNOWN
+    return ways if len(ways) <= MOST_WAYS else _one_way(ways)
+
+
+def _one_way(ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    """The rarest need of each way, together as one."""
+    if len(ways) == 1 or not all(ways):
+        return ways if len(ways) == 1 else _NOTHING_KNOWN
+    chosen = [min(way, key=Need.rate) for way in ways]
+    literals = frozenset(x for need in chosen for x in need.literals)
+    need = Need(literals, min(n.low for n in chosen), max(n.high for n in chosen))
+    return ((need,),) if len(literals) <= MOST and need.rate() <= FREQUENT else _NOTHING_KNOWN
+
+
+class _Sequence:
+    """Gathers parts that stand one after the other; neighbouring exact ones are multiplied out."""
+
+    def __init__(self) -> None:
+        self.least = self.width = 0
+        self.gap = self.anchored = self.breaks = False
+        self._whole = True
+        self._run: Alternatives = _NOTHING.exact or frozenset()
+        self._run_at = (0, 0)
+        self._ways: list[tuple[Way, ...]] = []
+
+    def add(self, part: _Known) -> None:
+        """Put one more part at the end."""
+        if part.exact is None:
+            self._close()
+            self._ways.append(_moved(part.ways, self.least, self.width))
+            self._run = frozenset([""])
+        elif len(self._run) * len(part.exact) > PRODUCT and min(len(self._run), len(part.exact)) > 1:
+            self._close()
+            self._run, self._run_at = part.exact, (self.least, self.width)
+        else:
+            self._run = _joined(self._run, part.exact)
+        if not self.least and not self.width:
+            self.anchored |= part.anchored
+        self.least += part.least
+        self.width = min(self.width + part.width, UNBOUNDED)
+        self.gap |= part.gap
+        self.breaks |= part.breaks
+        if part.exact is None:
+            self._run_at = (self.least, self.width)
+
+    def _close(self) -> None:
+        self._whole = False
+        self._ways.append(_exact_ways(self._run, *self._run_at))
+
+    def known(self) -> _Known:
+        """What is known of the whole."""
+        about = (self.least, self.width, self.gap, self.anchored, self.breaks)
+        if self._whole:
+            return _Known(self._run, _NOTHING_KNOWN, *about)
+        self._close()
+        return _Known(None, self._multiplied(), *about)
+
+    def _multiplied(self) -> tuple[Way, ...]:
+        """One way of each part, in every combination; alternations that would make too many count as one."""
+        parts = sorted((w for w in self._ways if w != _NOTHING_KNOWN), key=len)
+        count, chosen = 1, []
+        for ways in parts:
+            own = ways if count * len(ways) <= MOST_WAYS else _one_way(ways)
+            count *= len(own)
+            chosen.append(own)
+        return tuple(tuple(n for way in combined for n in way) for combined in product(*chosen))
+
+
+def _moved(ways: tuple[Way, ...], low: int, high: int) -> tuple[Way, ...]:
+    if ways == _NOTHING_KNOWN or not high:
+        return ways
+    return tuple(
+        tuple(replace(n, low=n.low + low, high=min(n.high + high, UNBOUNDED)) for n in way) for way in ways
     )
 
 
-def worth(alternatives: Collection[str]) -> float:
-    """How rare the alternatives are together: long is rare, many are not."""
-    return min(map(_size, alternatives)) - 0.15 * len(alternatives)
+def _joined(lefts: Alternatives, rights: Alternatives) -> Alternatives:
+    """Every left with every right; two spaces that meet are one, an edge inside says nothing."""
+    return frozenset(_concatenated(left, right) for left in lefts for right in rights)
+
+
+def _concatenated(left: str, right: str) -> str:
+    if not left or not right:
+        return left or right
+    if left[-1] == EDGE and left != EDGE:
+        if right == EDGE:
+            return left
+        left = left[:-1]
+    if right[0] == EDGE and (left == EDGE or len(right) > 1):
+        right = right[1:]
+    return left + (right[1:] if left[-1] == " " and right[0] == " " else right)
+
+
+_NOTHING = _Known(frozenset([""]), least=0, width=0)
+_START = replace(_NOTHING, anchored=True)
+_BOUNDARY = _Known(frozenset([EDGE]), least=0, width=0)
+_BLANK = _Known(frozenset([" "]), least=0, width=1)
+_SPACE = replace(_BLANK, breaks=True)
+_MAYBE_BLANK = _Known(frozenset(["", " "]), least=0, width=1)
+_MAYBE_SPACE = replace(_MAYBE_BLANK, breaks=True)
+_ANY = _Known(wild=True)
+_ANY_OR_BREAK = _Known(wild=True, breaks=True)
+_WORDLIKE = _Known()
+_UNLIKE = _Known(breaks=True)
 
 
 class _Unknown(Exception):
     """Syntax of which nothing is concluded; RE2 itself says whether it is valid."""
+
+
+_PLAIN = re.compile(r"[^\\\[\](){}|.^$*+?]+")
+_CLASS = re.compile(r"\[(\^?)(\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*)\]", re.DOTALL)
+_MEMBER = re.compile(r"\[:|\\[pP]\{|\\x\{([0-9A-Fa-f]+)\}|\\x([0-9A-Fa-f]{2})|\\(.)|(.)", re.DOTALL)
+_COUNT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
+_QUANTIFIERS = {"*": (0, UNBOUNDED), "+": (1, UNBOUNDED), "?": (0, 1)}
 
 
 class _Parser:
@@ -193,7 +304,10 @@ class _Parser:
 
     def __init__(self, pattern: str) -> None:
         self.text = pattern
+        self.flagged = False
+        self.multiline = self.dot_breaks = False
         self._at = 0
+        self._depth = 0
 
     def parse_branches(self) -> list[tuple[str, _Known]]:
         """The top-level alternatives, each with its source."""
@@ -204,13 +318,13 @@ class _Parser:
             found.append((self.text[start : self._at], known))
             if self._peek() != "|":
                 break
-            self._next()
+            self._at += 1
         if self._at < len(self.text):
             raise _Unknown
         return found
 
     def _peek(self) -> str:
-        return self.text[self._at] if self._at < len(self.text) else ""
+        return self.text[self._at : self._at + 1]
 
     def _next(self) -> str:
         if self._at >= len(self.text):
@@ -219,69 +333,71 @@ class _Parser:
         return self.text[self._at - 1]
 
     def _alternation(self) -> _Known:
-        branches = [self._sequence()]
+        found = [self._sequence()]
         while self._peek() == "|":
-            self._next()
-            branches.append(self._sequence())
-        return branches[0] if len(branches) == 1 else _any_of(branches)
+            self._at += 1
+            found.append(self._sequence())
+        return found[0] if len(found) == 1 else _any_of(found)
 
     def _sequence(self) -> _Known:
-        parts = []
-        while self._peek() not in ("", "|", ")"):
-            atom = self._atom()
-            least, most = self._quantifier()
-            parts.append(_repeated(atom, least, most))
-        return _in_order(parts)
+        gathered = _Sequence()
+        while self._at < len(self.text) and self.text[self._at] not in "|)":
+            plain = _PLAIN.match(self.text, self._at)
+            if plain is None:
+                atom = self._atom()
+            else:
+                end = plain.end()
+                if end - self._at > 1 and self.text[end : end + 1] in ("*", "+", "?", "{"):
+                    end -= 1  # the quantifier is the last character's
+                atom = _of_text(self.text[self._at : end])
+                self._at = end
+            gathered.add(_repeated(atom, *self._quantifier()))
+        return gathered.known()
 
     def _quantifier(self) -> tuple[int, int]:
-        match self._peek():
-            case "*":
-                bounds = (0, _UNBOUNDED)
-            case "+":
-                bounds = (1, _UNBOUNDED)
-            case "?":
-                bounds = (0, 1)
-            case "{":
-                return self._counted()
-            case _:
-                return 1, 1
-        self._next()
-        self._lazy()
+        sign = self._peek()
+        if sign == "{":
+            counted = _COUNT.match(self.text, self._at)
+            if counted is None:
+                return 1, 1  # a literal brace; the next turn reads it as one
+            self._at = counted.end()
+            low, comma, high = counted.groups()
+            bounds = (int(low), int(high) if high else (UNBOUNDED if comma else int(low)))
+        elif sign and sign in "*+?":
+            self._at += 1
+            bounds = _QUANTIFIERS[sign]
+        else:
+            return 1, 1
+        if self._peek() == "?":
+            self._at += 1
         return bounds
 
-    def _counted(self) -> tuple[int, int]:
-        end = self.text.find("}", self._at)
-        inside = self.text[self._at + 1 : end] if end > 0 else ""
-        low, comma, high = inside.partition(",")
-        if not low.isdecimal() or (high and not high.isdecimal()):
-            return 1, 1  # a literal brace; the next turn reads it as one
-        self._at = end + 1
-        self._lazy()
-        return int(low), int(high) if high else (_UNBOUNDED if comma else int(low))
-
-    def _lazy(self) -> None:
-        if self._peek() == "?":
-            self._next()
-
     def _atom(self) -> _Known:
-        character = self._next()
+        character = self._peek()
+        if character == "[":
+            found = _CLASS.match(self.text, self._at)
+            if found is None:
+                raise _Unknown
+            self._at = found.end()
+            return _of_class(found[1], found[2])
+        self._at += 1
         match character:
             case "(":
                 return self._group()
-            case "[":
-                return self._class()
             case ".":
-                return _Known()
-            case "^" | "$":
-                return _Known(frozenset([""]))
+                return _ANY
+            case "^":
+                return _START
+            case "$":
+                return _NOTHING
             case "\\":
                 return self._escape()
             case _:
-                return _Known(frozenset([_folded(character)]))
+                return _of_text(character)
 
     def _group(self) -> _Known:
         if self._peek() == "?":
-            self._next()
+            self._at += 1
             flags = ""
             while self._peek() not in (":", ")"):
                 flags += self._next()
@@ -289,156 +405,109 @@ class _Parser:
                     while self._next() != ">":
                         pass
                     break
+            self._heed(flags)
             if self._peek() == ")":  # flags for what follows; case is ignored anyway
-                if "x" in flags or "U" in flags:
-                    raise _Unknown
-                self._next()
-                return _Known(frozenset([""]))
+                self._at += 1
+                self.flagged |= self._depth == 0
+                return _NOTHING
             if self._peek() == ":":
-                self._next()
+                self._at += 1
+        self._depth += 1
         inner = self._alternation()
+        self._depth -= 1
         if self._next() != ")":
             raise _Unknown
         return inner
 
+    def _heed(self, flags: str) -> None:
+        if not flags.endswith("<"):
+            if "U" in flags:
+                raise _Unknown
+            self.multiline |= "m" in flags
+            self.dot_breaks |= "s" in flags
+
     def _escape(self) -> _Known:
         character = self._next()
-        if character in _EDGES:
-            return _Known(frozenset([""]))
-        if character == "s":
-            return _Known(frozenset([" "]))
-        if character in _WIDE:
-            if character in "pP" and self._next() == "{":
-                while self._next() != "}":
-                    pass
-            if character in "QX":
+        match character:
+            case "b":
+                return _BOUNDARY
+            case "A":
+                return _START
+            case "B" | "z":
+                return _NOTHING
+            case "s":
+                return _SPACE
+            case "p" | "P":
+                if self._next() == "{":
+                    while self._next() != "}":
+                        pass
+                return _UNLIKE
+            case "Q":
                 raise _Unknown
-            return _Known()
-        return _Known(frozenset([_folded(self._escaped(character))]))
+            case "w" | "d":
+                return _WORDLIKE
+            case "S":
+                return _ANY
+            case _ if character in _WIDE:
+                return _ANY_OR_BREAK
+        return _of_text(self._escaped(character))
 
     def _escaped(self, character: str) -> str:
         """The character that an escape stands for."""
-        if character in _CONTROL:
-            return _CONTROL[character]
         if character == "x":
-            digits = ""
-            if self._peek() == "{":
-                self._next()
-                while (one := self._next()) != "}":
-                    digits += one
-            else:
-                digits = self._next() + self._next()
-            return chr(int(digits, 16))
-        if character.isalnum():
-            raise _Unknown
-        return character
-
-    def _class(self) -> _Known:
-        """A small class gives its characters; a large or negated one says nothing."""
-        negated = self._peek() == "^"
-        if negated:
-            self._next()
-        found: set[str] = set()
-        wide = negated
-        first = True
-        while first or self._peek() != "]":
-            first = False
-            character = self._next()
-            if character == "[" and self._peek() == ":":
-                while self._next() != "]":
-                    pass
-                wide = True
-                continue
-            if character == "\\":
-                character = self._next()
-                if character in _WIDE:
-                    wide = True
-                    if character in "pP" and self._next() == "{":
-                        while self._next() != "}":
-                            pass
-                    continue
-                character = " " if character == "s" else self._escaped(character)
-            if self._peek() == "-" and self.text[self._at + 1 : self._at + 2] not in ("]", ""):
-                wide = True
-                self._next()
-                if self._next() == "\\":
-                    self._escaped(self._next())
-                continue
-            found.add(_folded(character))
-        self._next()
-        return _Known() if wide or len(found) > SMALL_CLASS else _Known(frozenset(found))
+            found = re.compile(r"\{([0-9A-Fa-f]+)\}|([0-9A-Fa-f]{2})").match(self.text, self._at)
+            if found is None:
+                raise _Unknown
+            self._at = found.end()
+            return chr(int(found[1] or found[2], 16))
+        return _control(character)
 
 
-def _folded(character: str) -> str:
-    if character.isspace():
-        return " "
-    lower = character.lower()
-    return lower.translate(_FOLDS) if len(lower) == 1 else character
+def _control(character: str) -> str:
+    if character in _CONTROL:
+        return _CONTROL[character]
+    if character.isalnum():
+        raise _Unknown
+    return character
 
 
-def _repeated(known: _Known, least: int, most: int) -> _Known:
-    if (least, most) == (1, 1):
-        return known
-    if known.exact == frozenset([" "]):  # white space is collapsed
-        return _Known(frozenset([" "]) if least else frozenset(["", " "]), width=1)
-    width = min(known.width * most, _UNBOUNDED)
-    gap = known.gap or (known.exact is None and most > WIDE_REPEAT)
-    if least == 0:
-        exact = known.exact | {""} if most == 1 and known.exact is not None else None
-        return _Known(exact, [], width, gap)
-    if least == most <= LONGEST and known.exact is not None and len(known.exact) == 1:
-        return _Known(frozenset([next(iter(known.exact)) * least]), [], width, gap)
-    return _Known(None, known.conditions(), width, gap)
+def _of_text(text: str) -> _Known:
+    if EDGE in text:
+        raise _Unknown
+    return _of_literals([folded_literal(text)])
 
 
-def _any_of(parts: list[_Known]) -> _Known:
-    """Any branch may match: exact if all are, else one condition from each, together."""
-    width, gap = max(p.width for p in parts), any(p.gap for p in parts)
-    if all(p.exact is not None for p in parts):
-        together = frozenset(x for p in parts for x in p.exact or ())
-        if len(together) <= MOST:
-            return _Known(together, [], width, gap)
-    chosen: set[str] = set()
-    for part in parts:
-        own = [a for a in map(minimal, part.conditions()) if _telling(a)]
-        if not own:
-            return _Known(None, [], width, gap)
-        chosen |= max(own, key=lambda a: (worth(a), sorted(a)))
-    return _Known(None, [frozenset(chosen)] if len(chosen) <= MOST else [], width, gap)
-
-
-def _in_order(parts: list[_Known]) -> _Known:
-    """One after the other: neighbouring exact parts are multiplied out while they stay few and short."""
-    needs: list[Alternatives] = []
-    run: frozenset[str] = frozenset([""])
-    whole = True
-    for part in parts:
-        needs.extend(part.needs)
-        if part.exact is None:
-            whole = False
-            needs.extend(_closed(run))
-            run = frozenset([""])
-            continue
-        if len(run) * len(part.exact) > PRODUCT or max(map(len, run)) + max(map(len, part.exact)) > LONGEST:
-            whole = False
-            needs.extend(_closed(run))
-            run = part.exact
+@lru_cache(4096)
+def _of_class(negated: str, members: str) -> _Known:
+    """A small class gives its characters; a large or negated one says nothing."""
+    if negated:
+        return _ANY_OR_BREAK
+    found: set[str] = set()
+    wide = breaks = False
+    at = 0
+    while at < len(members):
+        one = _MEMBER.match(members, at)
+        if one is None or one[0] in ("[:", "\\p{", "\\P{"):
+            return _UNLIKE
+        at = one.end()
+        code, escaped = one[1] or one[2], one[3]
+        if escaped and escaped in "sDWSpPC":
+            breaks = True
+        if members[at : at + 1] == "-" and at + 1 < len(members):
+            if not (one[4] or "").isalnum():
+                return _UNLIKE
+            wide = True  # from a letter or digit to something after it
+            at = _MEMBER.match(members, at + 1).end()  # type: ignore[union-attr] # the last alternative takes anything
+        elif escaped and escaped in _WIDE:
+            wide = True
+        elif escaped == "s":
+            found.add(" ")
         else:
-            run = frozenset(_joined(run, part.exact))
-    width = min(sum(p.width for p in parts), _UNBOUNDED)
-    gap = any(p.gap for p in parts)
-    if whole:
-        return _Known(run, needs, width, gap)
-    needs.extend(_closed(run))
-    return _Known(None, needs, width, gap)
-
-
-def _joined(lefts: frozenset[str], rights: frozenset[str]) -> Iterator[str]:
-    """Every left with every right; two spaces that meet are one."""
-    for left in lefts:
-        for right in rights:
-            yield left + (right[1:] if left.endswith(" ") and right.startswith(" ") else right)
-
-
-def _closed(run: frozenset[str]) -> list[Alternatives]:
-    return [] if "" in run else [run]
+            plain = chr(int(code, 16)) if code else _control(escaped) if escaped else one[4]
+            breaks |= plain == "\n"
+            found.add(folded_literal(plain))
+    if EDGE in found:
+        raise _Unknown
+    if wide or not 0 < len(found) <= _SMALL_CLASS:
+        return _UNLIKE if breaks else _WORDLIKE
+    return _of_literals(found, breaks=breaks)

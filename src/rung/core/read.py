@@ -26,6 +26,9 @@ from rung.core.redact import detect, fingerprint, mask
 from rung.core.rules import SUBJECT_FACTOR
 from rung.model import AuthorKind, Because, Entity, Hit, Json, Reading, Recognised, Secret, Text, Ticket
 
+_LEADING, _CONTINUES = 0b1100_0000, 0b1000_0000
+"""How UTF-8 marks the bytes that do not begin a character."""
+
 READ_AUTHORS: frozenset[AuthorKind] = frozenset({"customer", "agent"})
 """Whose words count; Rung's own notes and the system's never decide."""
 
@@ -36,19 +39,26 @@ REASONS = 8
 class Scan:
     """One field: its text after redaction, its bytes, and the patterns that occur in it with their spans."""
 
-    __slots__ = ("data", "field", "hits", "text")
+    __slots__ = ("_reached", "data", "field", "hits", "text")
 
     def __init__(self, field: str, text: str, data: bytes, hits: dict[int, Span]) -> None:
         self.field = field
         self.text = text
         self.data = data
         self.hits = hits
+        self._reached = (0, 0)  # a byte and its code point: most places are asked for in ascending order
 
     def point(self, offset: int) -> int:
         """The code point that starts at byte ``offset``."""
         if len(self.data) == len(self.text):
             return offset
-        return len(self.data[:offset].decode("utf-8", "ignore"))
+        byte, point = self._reached
+        if offset < byte:
+            byte = point = 0
+        point += len(self.data[byte:offset].decode("utf-8", "ignore"))
+        if offset < len(self.data) and self.data[offset] & _LEADING != _CONTINUES:
+            self._reached = offset, point
+        return point
 
     def because(self, rule: str, span: tuple[int, int]) -> Because:
         """A reason that quotes a byte span of this field."""
@@ -119,6 +129,7 @@ class _Matching:
         self.technical: Because | None = None
         self.entities: list[Entity] = []
         self.services: dict[str, Because] = {}
+        self._judged: set[tuple[str, str, bool]] = set()
 
     def take(self, scan: Scan) -> None:
         """Use every hit of one field."""
@@ -178,12 +189,19 @@ class _Matching:
             start, end = scan.point(begin), scan.point(finish)
             entity = Entity(kind, scan.text[start:end], scan.field, start, end)
             self.entities.append(entity)
-            self._entity_clues(entity)
-            service = self.compiled.catalogue.find(entity)
-            if service is not None and service.id not in self.services:
-                self.services[service.id] = Because(
-                    f"service:{service.id}", entity.field, entity.start, entity.end, entity.value
-                )
+            same = (kind, entity.value, scan.field == "subject")
+            if same not in self._judged:  # a log repeats its hosts and codes a hundred times
+                self._judged.add(same)
+                self._judge(entity)
+
+    def _judge(self, entity: Entity) -> None:
+        """What a value proves the first time that it stands in the subject, or elsewhere."""
+        self._entity_clues(entity)
+        service = self.compiled.catalogue.find(entity)
+        if service is not None and service.id not in self.services:
+            self.services[service.id] = Because(
+                f"service:{service.id}", entity.field, entity.start, entity.end, entity.value
+            )
 
     def _entity_clues(self, entity: Entity) -> None:
         for test in self.compiled.entity_clues.get(entity.type, ()):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -12,10 +12,12 @@ from rung.core.decide import decide
 from rung.core.facts import all_facts
 from rung.core.read import read
 from rung.flow.published import Published
-from rung.flow.settle import SameBatch, ceiling, decided_entry, gathered_facts, prepare
+from rung.flow.settle import SameBatch, ceiling, decided_entry, gathered_facts, unchanged
 from rung.model import Decision, Json
-from rung.ports import Arrival, Asked, Taken, Transactions
+from rung.ports import Asked, Taken, Transactions, UnitOfWork
 
+CHUNK = 20
+"""Tickets decided again in one transaction."""
 LOOK_AGAIN_LIMIT = 500
 """At most so many earlier tickets are looked at when a threshold is crossed, the latest first."""
 _COMPARED = ("outcome", "route", "scope", "severity", "signature", "mode")
@@ -47,7 +49,8 @@ class Again:
             within=timedelta(minutes=compiled.policy.window_minutes),
             limit=LOOK_AGAIN_LIMIT,
         )
-        await self.decide_again([i for i in ids if i != payload.get("because")], why="accounts_affected")
+        threshold = int(payload["threshold"])
+        await self.decide_again(ids, why="accounts_affected", unless=lambda d: _counted(d) >= threshold)
 
     async def check_ticket(self, payload: Mapping[str, Json]) -> None:
         """The handler of the ``check_ticket`` command: a decision's next check is due."""
@@ -58,56 +61,67 @@ class Again:
             looked = await work.look((), window_minutes=1, deployment_minutes=1)
         return await self._published.get(looked.policy)
 
-    async def decide_again(self, ticket_ids: Sequence[str], *, why: str) -> Sequence[Decision]:
-        """Decide tickets by the published policy and the facts of now; returns the decisions that changed."""
+    async def decide_again(
+        self,
+        ticket_ids: Sequence[str],
+        *,
+        why: str,
+        unless: Callable[[Decision], bool] = lambda _: False,
+    ) -> Sequence[Decision]:
+        """Decide tickets by the published policy and the facts of now; returns the decisions that changed.
+
+        Tickets whose active decision fulfils ``unless`` are left alone. Works in small transactions and lets
+        others run between them: an intake in the same process must not wait for hundreds of readings.
+        """
         compiled = await self._current()
         changed: list[Decision] = []
-        async with self._transactions.begin() as work:
-            await work.lock(sorted(ticket_ids))
-            asked = [Asked(ticket_id=t, connector="") for t in ticket_ids]
-            limits = {
-                "window_minutes": compiled.policy.window_minutes,
-                "deployment_minutes": compiled.policy.deployment_minutes,
-            }
-            first = await work.look(asked, **limits)
-            prepared = [
-                prepare(
-                    compiled,
-                    Arrival(connector="", ticket=replace(stored.ticket, messages=())),
-                    read(compiled, stored.ticket, key=self._key),
-                    first,
-                    self._key,
-                )
-                for stored in first.known.values()
-            ]
-            looked = await work.look([p.asked for p in prepared], **limits)
-            taken: list[Taken] = []
-            for one, facts in zip(prepared, looked.facts, strict=True):
-                if one.stored is None:
-                    continue
-                known, _ = gathered_facts(one, facts, SameBatch())
-                known["second_ticket"] = _kept(one.stored.decision, "second_ticket")
-                complete = all_facts(compiled.policy, one.ticket, one.reading, known)
-                decision = ceiling(
-                    looked.ceilings, one.ticket.source, decide(compiled, one.reading, complete, looked.now)
-                )
-                before = one.stored.decision
-                if before and all(getattr(before, k) == getattr(decision, k) for k in _COMPARED):
-                    continue
-                changed.append(decision)
-                taken.append(
-                    Taken(
-                        ticket=one.ticket,
-                        new=False,
-                        expected_version=one.stored.version,
-                        decision=decision,
-                        ledger=(decided_entry(decision, why),),
-                    )
-                )
-            if taken:
-                await work.write(taken)
+        for start in range(0, len(ticket_ids), CHUNK):
+            chunk = ticket_ids[start : start + CHUNK]
+            async with self._transactions.begin() as work:
+                taken = await self._chunk(work, compiled, chunk, why, unless)
+                if taken:
+                    await work.write(taken)
+            changed.extend(t.decision for t in taken if t.decision)
+            await asyncio.sleep(0)
         return changed
 
+    async def _chunk(
+        self,
+        work: UnitOfWork,
+        compiled: Compiled,
+        ticket_ids: Sequence[str],
+        why: str,
+        unless: Callable[[Decision], bool],
+    ) -> list[Taken]:
+        """What to write for a few tickets, which are locked."""
+        limits = {
+            "window_minutes": compiled.policy.window_minutes,
+            "deployment_minutes": compiled.policy.deployment_minutes,
+        }
+        await work.lock(sorted(ticket_ids))
+        first = await work.look([Asked(ticket_id=t, connector="") for t in ticket_ids], **limits)
+        stored = [s for s in first.known.values() if s.decision is None or not unless(s.decision)]
+        prepared = [unchanged(s, read(compiled, s.ticket, key=self._key)) for s in stored]
+        if not prepared:
+            return []
+        looked = await work.look([p.asked for p in prepared], **limits)
+        taken = []
+        for known, one, facts in zip(stored, prepared, looked.facts, strict=True):
+            gathered, _ = gathered_facts(one, facts, SameBatch())
+            before = known.decision
+            gathered["second_ticket"] = bool(before and before.facts.get("second_ticket"))
+            complete = all_facts(compiled.policy, one.ticket, one.reading, gathered)
+            decision = decide(compiled, one.reading, complete, looked.now)
+            decision = ceiling(looked.ceilings, one.ticket.source, decision)
+            if before and all(getattr(before, k) == getattr(decision, k) for k in _COMPARED):
+                continue
+            entry = decided_entry(decision, why)
+            version = known.version
+            taken.append(
+                Taken(one.ticket, new=False, expected_version=version, decision=decision, ledger=(entry,))
+            )
+        return taken
 
-def _kept(decision: Decision | None, fact: str) -> Json:
-    return bool(decision and decision.facts.get(fact))
+
+def _counted(decision: Decision) -> int:
+    return int(decision.facts.get("accounts_affected") or 1)

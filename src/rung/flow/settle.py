@@ -108,6 +108,12 @@ def prepare(compiled: Compiled, arrival: Arrival, reading: Reading, looked: Look
     return Prepared(arrival, ticket, reading, stored, added, actions, changed=changed, repeated=repeated)
 
 
+def unchanged(stored: StoredTicket, reading: Reading) -> Prepared:
+    """A stored ticket as it is, to be decided again."""
+    arrival = Arrival(connector=stored.ticket.source, ticket=stored.ticket)
+    return Prepared(arrival, stored.ticket, reading, stored, (), (), changed=False, repeated=False)
+
+
 def _updated(stored: Ticket, arrived: Ticket, added: tuple[Message, ...]) -> Ticket:
     """The stored ticket with what a later arrival may change; its first text stays what it was."""
     return replace(
@@ -133,9 +139,9 @@ def ceiling(ceilings: Mapping[str, Mode], connector: str, decision: Decision) ->
 
 
 def gathered_facts(prepared: Prepared, stored_facts: Facts, batch: SameBatch) -> tuple[dict[str, Json], int]:
-    """The store's facts with those of the same transaction, and how many other accounts there are.
+    """The store's facts with those of the same transaction, and how many accounts there were before this ticket.
 
-    An account that was counted before crosses a threshold again with its next ticket; looking again is idempotent.
+    The store's accounts hold the ticket's own only if an earlier ticket of it showed the signature.
     """
     facts = dict(stored_facts)
     signature = best_signature(prepared.reading)
@@ -152,7 +158,7 @@ def gathered_facts(prepared: Prepared, stored_facts: Facts, batch: SameBatch) ->
         facts["second_ticket"] = True
     batch.accounts[signature] |= own
     batch.open |= identities
-    return facts, len(others)
+    return facts, len(others) + bool(own & before)
 
 
 def settle(compiled: Compiled, prepared: Prepared, looked: Looked, facts: Facts, batch: SameBatch) -> Settled:
@@ -174,11 +180,12 @@ def settle(compiled: Compiled, prepared: Prepared, looked: Looked, facts: Facts,
         for t in sorted(account_thresholds(compiled.policy.routes))
         if before < t <= int(complete["accounts_affected"])
     ]
+    window = int(looked.now.timestamp() // (compiled.policy.window_minutes * 60))
     commands = tuple(
         Command(
             kind="look_again",
-            key=f"look_again:{prepared.ticket.id}:{threshold}",
-            payload={"signature": decision.signature, "because": prepared.ticket.id},
+            key=f"look_again:{decision.signature}:{threshold}:{window}",
+            payload={"signature": decision.signature, "threshold": threshold},
         )
         for threshold in crossed[-1:]
     )

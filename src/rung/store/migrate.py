@@ -152,7 +152,10 @@ async def _make_role(connection: Any) -> None:
                 "the database user may not create the role rung_app; have an administrator run: "
                 "CREATE ROLE rung_app NOLOGIN; GRANT rung_app TO <the user of RUNG_DATABASE_URL>"
             ) from error
-    if not await connection.fetchval("SELECT pg_has_role('rung_app', 'SET')"):
+    if not await connection.fetchval(
+        "SELECT pg_has_role('rung_app', CASE WHEN current_setting('server_version_num')::int >= 160000 "
+        "THEN 'SET' ELSE 'MEMBER' END)"  # before 16 every member may
+    ):
         # Not needed when the application connects as another user; it says so itself if its own cannot.
         with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
             await connection.execute("GRANT rung_app TO CURRENT_USER")

@@ -207,10 +207,9 @@ def _facts(asked: Sequence[Asked], row: Mapping[str, Any]) -> tuple[Facts, ...]:
         }
         if one.signature:
             seen = symptoms.get(one.signature) or []
-            if one.account_id and one.account_id not in seen:
-                seen = [one.account_id, *seen]
-            facts["accounts_affected"] = max(1, len(seen))
-            facts[HIDDEN_ACCOUNTS] = seen[:50]
+            new = one.account_id not in seen
+            facts["accounts_affected"] = max(1, len(seen) + (new and bool(one.account_id)))
+            facts[HIDDEN_ACCOUNTS] = seen[:50]  # without its own, unless that was seen before
             facts["second_ticket"] = number in second
         latest = _latest_deployment(one.services, deployed, now)
         if latest:

@@ -165,6 +165,11 @@ class Pages:
         )
         return self._render("observe.html", context)
 
+    async def icon(self, request: Request) -> Response:
+        """No icon: browsers ask for one, and a 404 would stand in their consoles."""
+        del request
+        return Response(status_code=204, headers={"cache-control": "public, max-age=86400"})
+
     async def stylesheet(self, request: Request) -> Response:
         """The one style sheet."""
         headers = {"cache-control": "public, max-age=86400", "etag": self._sheet_tag}
@@ -185,6 +190,7 @@ class Pages:
         )
         for path, method, page in guarded:
             router.add_api_route(path, self._guarded(page), methods=[method])
+        router.add_api_route("/favicon.ico", self.icon, methods=["GET"])
         router.add_api_route("/static/rung.css", self.stylesheet, methods=["GET"])
         return router
 
