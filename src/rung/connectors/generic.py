@@ -14,6 +14,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import get_args
@@ -26,7 +27,7 @@ from rung.connectors.signing import check_window, hmac_sha256, required
 from rung.core.payload import load_json
 from rung.core.wire import ticket_from_json, time_from_json
 from rung.errors import Malformed, Unauthenticated
-from rung.model import Json
+from rung.model import Json, Ticket
 from rung.ports import ActionKind, Arrival, HumanAction
 
 _KINDS = frozenset(get_args(ActionKind))
@@ -38,6 +39,10 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "account": ("id", "name", "plan", "annual_value", "tier", "region", "identity_provider"),
 }
 _TOP = frozenset({"items", "when", "ticket", "messages", "actions"})
+
+
+UNNAMED = Ticket(id="").source
+"""What a ticket says whose payload names no source."""
 
 
 class Generic:
@@ -85,7 +90,7 @@ class Generic:
         return tuple(
             Arrival(
                 connector=self.name,
-                ticket=ticket,
+                ticket=ticket if ticket.source != UNNAMED else replace(ticket, source=self.name),
                 actions=actions,
                 raw=body if payload.oddity and not index else b"",
                 raw_reason="" if index else payload.oddity,

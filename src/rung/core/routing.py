@@ -119,8 +119,8 @@ def first_route(around: Circumstances) -> Route | None:
 
 
 def fact_reasons(rule: str, when: When) -> tuple[Because, ...]:
-    """The reasons that a rule's fact tests give."""
-    return tuple(Because(rule, f"facts.{test.fact}") for test in when.facts)
+    """The reasons that a rule's fact tests give; that something is absent is no reason to show."""
+    return tuple(Because(rule, f"facts.{test.fact}") for test in when.facts if test.op != "absent")
 
 
 def raised_severity(around: Circumstances, base: Severity) -> tuple[Severity, tuple[Because, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
+from rung.core.routing import holds
 from rung.core.rules import FactTest, Policy, When
 from rung.model import Json
 
@@ -52,7 +53,7 @@ def _fact_implied(wanted: FactTest, given: Iterable[FactTest]) -> bool:
 
 
 def _test_implies(test: FactTest, wanted: FactTest) -> bool:
-    if (test.op, test.value) == (wanted.op, wanted.value):
+    if test.op == wanted.op and repr(test.value) == repr(wanted.value):  # 1 is not true
         return True
     if wanted.op == "present":
         return test.op != "absent" and not _may_be_false(test)
@@ -67,41 +68,19 @@ def _test_implies(test: FactTest, wanted: FactTest) -> bool:
 
 
 def _may_be_false(test: FactTest) -> bool:
-    return False in (_values(test) or ())  # the fact false counts as absent
+    return any(value is False for value in _values(test) or ())  # the fact false counts as absent
 
 
 def _values(test: FactTest) -> Sequence[Json] | None:
-    """The only values that pass a test, when they can be listed.
-
-    The engine compares as Python does, where true is 1 and false is 0.
-    """
+    """The only values that pass a test, when they can be listed."""
     if test.op not in ("equals", "one_of"):
         return None
-    named: Sequence[Json] = (test.value,) if test.op == "equals" else tuple(test.value)
-    numbers = [int(value) for value in named if isinstance(value, bool)]
-    flags = [bool(value) for value in named if _number(value) and value in (0, 1)]
-    return (*named, *numbers, *flags)
+    return (test.value,) if test.op == "equals" else tuple(test.value)
 
 
 def _passes(value: Json, test: FactTest) -> bool:
-    """Whether a known value passes a test; the same rules as when a ticket is decided."""
-    match test.op:
-        case "absent":
-            return value is None or value is False
-        case "present":
-            return value is not None and value is not False
-        case "equals":
-            return bool(value == test.value)
-        case "one_of":
-            return value in test.value
-        case "at_least":
-            return _number(value) and value >= test.value
-        case _:
-            return _number(value) and value <= test.value
-
-
-def _number(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether a known value passes a test, as when a ticket is decided."""
+    return holds(test, {test.fact: value})
 
 
 def cases(when: When, policy: Policy) -> Iterator[When]:
