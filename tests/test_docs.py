@@ -4,14 +4,18 @@ import contextlib
 import importlib.util
 import io
 import json
+import os
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rung.connectors import load_connectors
 from rung.core.compiled import compile_policy
@@ -51,6 +55,42 @@ def test_the_example_of_the_readme_prints_what_it_says() -> None:
         exec(compile(blocks("README.md", "python")[0][1], "README.md", "exec"), {})  # noqa: S102 # our own page
 
     assert printed.getvalue() == blocks("README.md", "text")[0][1]
+
+
+def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+    """As they stand there, in a shell, with the ticket in a file."""
+    (tmp_path / "ticket.json").write_text(json.dumps({"id": "T-1", "subject": "Checkout answers HTTP 500"}))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    commands = [
+        line[2:] for line in blocks("README.md", "console")[0][1].splitlines() if line.startswith("$ ")
+    ]
+
+    outputs = [
+        subprocess.run(  # noqa: S602 # our own page
+            command, shell=True, cwd=tmp_path, env={**os.environ, "PATH": path}, check=True,
+            capture_output=True, text=True,
+        ).stdout
+        for command in commands
+    ]  # fmt: skip
+
+    assert "SSLHandshakeException" in outputs[0]
+    assert "Routes tried, in order" in outputs[1]
+
+
+@pytest.mark.parametrize("page", sorted(p.name for p in (ROOT / "docs").glob("*.md")))
+def test_the_yaml_and_json_of_the_docs_are_well_formed(page: str) -> None:
+    """An example that cannot be read teaches nothing."""
+    for _, code in blocks(f"docs/{page}", "yaml"):
+        list(yaml.safe_load_all(code))
+    for _, code in blocks(f"docs/{page}", "json"):
+        json.loads(code)
+
+
+def test_the_python_of_the_docs_runs() -> None:
+    """Whole blocks, each by itself."""
+    for page in (ROOT / "docs").glob("*.md"):
+        for _, code in blocks(f"docs/{page.name}", "python"):
+            exec(compile(code, page.name, "exec"), {})  # noqa: S102 # our own pages
 
 
 def test_the_number_of_sample_tickets_in_the_readme_is_right() -> None:
