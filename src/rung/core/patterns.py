@@ -22,8 +22,6 @@ from rung.core.literals import EDGE, UNBOUNDED, Alternatives, Branch, Need, bran
 Span: TypeAlias = tuple[int, int]
 _Phrase: TypeAlias = tuple[int, bool, bool]
 """Length of a pattern that is nothing but words, and whether it stands on word edges to the left and right."""
-_Lines: TypeAlias = dict[int, list[int]]
-"""Line → places on it, ascending."""
 _Stretch: TypeAlias = tuple[int, int, int, int]
 """A part of the folded text where a match may lie: begin, first and last place of a literal in it, end."""
 
@@ -52,6 +50,7 @@ def _options(memory: int, *, captures: bool) -> Any:
 _ONE = _options(_ONE_MEMORY, captures=True)
 _SPANS = _options(_ONE_MEMORY, captures=False)
 _NOWHERE = (-1, -1)
+_NO_BREAKS: list[int] = []
 _SOMEWHERE = (0, 0)
 _ANYWHERE = re2._Anchor.UNANCHORED  # noqa: SLF001
 
@@ -419,18 +418,17 @@ def _joined(stretches: list[_Stretch]) -> list[_Stretch]:
 class _Places:
     """Where the conditions of one text hold."""
 
-    __slots__ = ("_holding", "_line_of", "folding")
+    __slots__ = ("_holding", "folding")
 
     def __init__(self, holding: dict[int, list[list[int]]], folding: Folding) -> None:
         self.folding = folding
-        self._line_of: dict[int, _Lines] = {}
         self._holding = holding  # condition → where its literals begin, a list for each or one for all
 
     def of(self, condition: int) -> list[int]:
         """Where literals of a condition begin in the folded text, ascending."""
         lists = self._holding[condition]
         if len(lists) > 1:
-            lists[:] = [sorted({place for own in lists for place in own})]
+            lists[:] = [sorted(chain.from_iterable(lists))]
         return lists[0]
 
     def phrase(self, condition: int, phrase: _Phrase) -> Span | None:
@@ -453,16 +451,11 @@ class _Places:
         if way.anchored:
             kept = [p for p in kept if way.low <= p <= way.high + slack]
         if way.others:
-            whole = not (way.unit.one_line and self.folding.breaks)
-            lines = (
-                self._lines(condition, whole=whole) if not way.anchored else self._by_line(kept, whole=whole)
-            )
+            breaks = self.folding.breaks if way.unit.one_line else _NO_BREAKS
             for other, low, high in way.others:
-                theirs = self._lines(other, whole=whole)
-                lines = _near(lines, theirs, low - slack * (low < 0), high + slack * (high > 0))
-                if not lines:
+                kept = _near(kept, self.of(other), low - slack * (low < 0), high + slack * (high > 0), breaks)
+                if not kept:
                     return []
-            kept = sorted(chain.from_iterable(lines.values()))
         if not kept:
             return []
         before, after = way.high + slack, way.unit.width - way.low + slack
@@ -479,36 +472,34 @@ class _Places:
         stretches.append((first - before, first, last, last + after))
         return stretches
 
-    def _lines(self, condition: int, *, whole: bool) -> _Lines:
-        """The places of a condition by the line on which they stand."""
-        if whole:
-            return {0: self.of(condition)}
-        known = self._line_of.get(condition)
-        if known is None:
-            known = self._line_of[condition] = self._by_line(self.of(condition), whole=False)
-        return known
 
-    def _by_line(self, places: list[int], *, whole: bool) -> _Lines:
-        if whole:
-            return {0: places}
-        breaks = self.folding.breaks
-        lines: _Lines = {}
-        for place in places:  # a literal that begins with the space of a break goes on after it
-            lines.setdefault(bisect_right(breaks, place), []).append(place)
-        return lines
-
-
-def _near(lines: _Lines, others: _Lines, low: int, high: int) -> _Lines:
-    """The places that have another one ``low`` to ``high`` after them, on the same line."""
-    kept: _Lines = {}
-    for line in lines.keys() & others.keys():
-        theirs = others[line]
-        last = len(theirs)
-        own = [
-            place
-            for place in lines[line]
-            if (at := bisect_left(theirs, place + low)) < last and theirs[at] <= place + high
-        ]
-        if own:
-            kept[line] = own
+def _near(places: list[int], others: list[int], low: int, high: int, breaks: list[int]) -> list[int]:
+    """The places that have another one ``low`` to ``high`` after them with none of ``breaks`` between."""
+    if not places or places[-1] + high < others[0] or places[0] + low > others[-1]:
+        return _NO_BREAKS
+    kept: list[int] = []
+    if len(others) < len(places):
+        done = 0
+        for other in others:
+            begin, end = _on_line(breaks, other, other - high, other - low)
+            start = bisect_left(places, begin, done)
+            done = bisect_right(places, end, start)
+            kept += places[start:done]
+        return kept
+    last = len(others)
+    for place in places:
+        begin, end = _on_line(breaks, place, place + low, place + high)
+        at = bisect_left(others, begin)
+        if at < last and others[at] <= end:
+            kept.append(place)
     return kept
+
+
+def _on_line(breaks: list[int], place: int, begin: int, end: int) -> Span:
+    """The part of ``begin`` to ``end`` that is on the line of ``place``."""
+    line = bisect_right(breaks, place)  # a literal that begins with the space of a break goes on after it
+    if line and breaks[line - 1] > begin:
+        begin = breaks[line - 1]
+    if line < len(breaks) and breaks[line] <= end:
+        end = breaks[line] - 1
+    return begin, end
