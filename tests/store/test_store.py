@@ -113,9 +113,11 @@ async def test_recent_tickets_of_a_signature(store: Store) -> None:
         decided(4, now, signature="ui_browser"),
     )
 
-    found = await store.recent_tickets("performance", within=timedelta(hours=1), limit=10)
+    found = await store.recent_tickets("performance", within=timedelta(hours=1), fewer_than=100, limit=10)
 
     assert list(found) == ["T-3", "T-2"]
+    hour = timedelta(hours=1)
+    assert await store.recent_tickets("performance", within=hour, fewer_than=1, limit=10) == ()
 
 
 async def test_observed_shows_the_last_assignment(store: Store) -> None:

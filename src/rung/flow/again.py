@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -26,8 +26,10 @@ _COMPARED = ("outcome", "route", "scope", "severity", "signature", "mode")
 class Recent(Protocol):
     """Finds tickets by signature."""
 
-    async def recent_tickets(self, signature: str, *, within: timedelta, limit: int) -> Sequence[str]:
-        """Ids of open tickets whose active decision has the signature and is younger than ``within``."""
+    async def recent_tickets(
+        self, signature: str, *, within: timedelta, fewer_than: int, limit: int
+    ) -> Sequence[str]:
+        """Ids of open tickets whose active decision has the signature, is young enough and counted too few."""
 
 
 class Again:
@@ -47,10 +49,10 @@ class Again:
         ids = await self._recent.recent_tickets(
             str(payload["signature"]),
             within=timedelta(minutes=compiled.policy.window_minutes),
+            fewer_than=int(payload["threshold"]),
             limit=LOOK_AGAIN_LIMIT,
         )
-        threshold = int(payload["threshold"])
-        await self.decide_again(ids, why="accounts_affected", unless=lambda d: _counted(d) >= threshold)
+        await self.decide_again(ids, why="accounts_affected")
 
     async def check_ticket(self, payload: Mapping[str, Json]) -> None:
         """The handler of the ``check_ticket`` command: a decision's next check is due."""
@@ -61,24 +63,18 @@ class Again:
             looked = await work.look((), window_minutes=1, deployment_minutes=1)
         return await self._published.get(looked.policy)
 
-    async def decide_again(
-        self,
-        ticket_ids: Sequence[str],
-        *,
-        why: str,
-        unless: Callable[[Decision], bool] = lambda _: False,
-    ) -> Sequence[Decision]:
+    async def decide_again(self, ticket_ids: Sequence[str], *, why: str) -> Sequence[Decision]:
         """Decide tickets by the published policy and the facts of now; returns the decisions that changed.
 
-        Tickets whose active decision fulfils ``unless`` are left alone. Works in small transactions and lets
-        others run between them: an intake in the same process must not wait for hundreds of readings.
+        Works in small transactions and lets others run between them: an intake in the same process must not
+        wait for hundreds of readings.
         """
         compiled = await self._current()
         changed: list[Decision] = []
         for start in range(0, len(ticket_ids), CHUNK):
             chunk = ticket_ids[start : start + CHUNK]
             async with self._transactions.begin() as work:
-                taken = await self._chunk(work, compiled, chunk, why, unless)
+                taken = await self._chunk(work, compiled, chunk, why)
                 if taken:
                     await work.write(taken)
             changed.extend(t.decision for t in taken if t.decision)
@@ -86,12 +82,7 @@ class Again:
         return changed
 
     async def _chunk(
-        self,
-        work: UnitOfWork,
-        compiled: Compiled,
-        ticket_ids: Sequence[str],
-        why: str,
-        unless: Callable[[Decision], bool],
+        self, work: UnitOfWork, compiled: Compiled, ticket_ids: Sequence[str], why: str
     ) -> list[Taken]:
         """What to write for a few tickets, which are locked."""
         limits = {
@@ -100,7 +91,7 @@ class Again:
         }
         await work.lock(sorted(ticket_ids))
         first = await work.look([Asked(ticket_id=t, connector="") for t in ticket_ids], **limits)
-        stored = [s for s in first.known.values() if s.decision is None or not unless(s.decision)]
+        stored = list(first.known.values())
         prepared = [unchanged(s, read(compiled, s.ticket, key=self._key)) for s in stored]
         if not prepared:
             return []
@@ -121,7 +112,3 @@ class Again:
                 Taken(one.ticket, new=False, expected_version=version, decision=decision, ledger=(entry,))
             )
         return taken
-
-
-def _counted(decision: Decision) -> int:
-    return int(decision.facts.get("accounts_affected") or 1)

@@ -42,7 +42,9 @@ class Published:
                 if compiled is None:
                     files = await self._policies.files(version)
                     # Compiling takes tens of milliseconds; the loop goes on meanwhile.
-                    compiled = await asyncio.to_thread(lambda: compile_policy(load_files(files)))
+                    compiled = await asyncio.to_thread(
+                        lambda: compile_policy(load_files(files, checked_before=True))
+                    )
                     self._compiled[version] = compiled
                     while len(self._compiled) > KEPT:
                         del self._compiled[next(iter(self._compiled))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -55,16 +55,18 @@ def load_policy(folder: Path) -> Policy:
     return load_files(folder_files(folder))
 
 
-def load_files(files: Mapping[str, str]) -> Policy:
+def load_files(files: Mapping[str, str], *, checked_before: bool = False) -> Policy:
     """The policy given as text by relative path; what ``load_policy`` makes of the same files.
+
+    ``checked_before`` says that RE2 took every pattern when the policy was published; it is not asked again.
 
     Raises:
         PolicyInvalid: with all problems.
     """
-    return read_source(files).policy
+    return read_source(files, checked_before=checked_before).policy
 
 
-def read_source(files: Mapping[str, str]) -> Source:
+def read_source(files: Mapping[str, str], *, checked_before: bool = False) -> Source:
     """The policy and where everything in it stands, for the linter.
 
     Raises:
@@ -72,7 +74,7 @@ def read_source(files: Mapping[str, str]) -> Source:
     """
     documents, problems = read_documents(files)
     problems += _missing_files(files, documents, {problem.file for problem in problems})
-    known = names(documents, files)
+    known = replace(names(documents, files), checked_before=checked_before)
     checking = _Checking(documents, known, problems)
     checked = checking.files(files)
     problems += wrong_steps(documents, known)

@@ -203,9 +203,14 @@ class Store(Controls, Outbox):
         found = tuple(Observed(**row) for row in rows[:limit])
         return Page(found, found[-1].seq if len(rows) > limit else None)
 
-    async def recent_tickets(self, signature: str, *, within: timedelta, limit: int) -> tuple[str, ...]:
-        """Ids of open tickets decided with this signature within the last ``within``, the latest first."""
-        rows = await self._database.rows("recent_tickets", signature, within, limit)
+    async def recent_tickets(
+        self, signature: str, *, within: timedelta, fewer_than: int, limit: int
+    ) -> tuple[str, ...]:
+        """Ids of open tickets decided with this signature within the last ``within``, the latest first.
+
+        Only those whose decision counted fewer than ``fewer_than`` accounts.
+        """
+        rows = await self._database.rows("recent_tickets", signature, within, fewer_than, limit)
         return tuple(row["id"] for row in rows)
 
     # ------------------------------------------------------------ what facts are made of

@@ -21,9 +21,11 @@ ORDER BY t.seq DESC
 LIMIT $2
 
 -- name: recent_tickets
-SELECT id FROM tickets
-WHERE signature = $1 AND decided_at > (SELECT clock()) - $2::interval AND open
-ORDER BY decided_at DESC LIMIT $3
+-- Open tickets whose active decision counted fewer accounts than $3.
+SELECT t.id FROM tickets AS t JOIN decisions AS d ON d.ticket_id = t.id AND d.version = t.decided_version
+WHERE t.signature = $1 AND t.decided_at > (SELECT clock()) - $2::interval AND t.open
+    AND coalesce((d.data -> 'facts' ->> 'accounts_affected')::integer, 1) < $3
+ORDER BY t.decided_at DESC LIMIT $4
 
 -- name: ticket
 SELECT * FROM tickets WHERE id = $1
