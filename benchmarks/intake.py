@@ -34,7 +34,7 @@ CLIENTS = (16, 64)
 ONE, TWO, BATCH = 0.3, 0.45, 2.0
 """The goals: one server, two servers, batches of 100, each against pgbench with as many clients."""
 PROFILED = (
-    "import cProfile, sys; from rung.cli import main; profile = cProfile.Profile()\n"
+    "import cProfile, sys; from rung.__main__ import main; profile = cProfile.Profile()\n"
     "try: profile.runcall(main)\nfinally: profile.dump_stats({file!r})"
 )
 

@@ -91,6 +91,7 @@ def settle_memory() -> None:
     """Take the compiled policy, which stays, out of the garbage collector's sight: a tenth of each decision."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @contextlib.asynccontextmanager
@@ -169,7 +170,7 @@ async def joined(settings: Settings, store: Store) -> AsyncIterator[Rung]:
         published = Published(store, await store.current_policy())
         if published.current:
             await published.get(published.current)
-            settle_memory()
+        settle_memory()
         intake = await stack.enter_async_context(
             Intake(store, published, key=key, observe_batch=metrics.batch_committed)
         )

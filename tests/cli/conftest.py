@@ -14,7 +14,7 @@ import pytest
 
 from rung.store.embedded import throwaway_data_dir
 
-COMMAND = (sys.executable, "-c", "import sys; from rung.cli import main; sys.exit(main())")
+COMMAND = (sys.executable, "-c", "import sys; from rung.__main__ import main; sys.exit(main())")
 """The console script, with this interpreter."""
 
 

@@ -18,7 +18,7 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder."""
-RUNG = (sys.executable, "-c", "import sys; from rung.cli import main; sys.exit(main())")
+RUNG = (sys.executable, "-c", "import sys; from rung.__main__ import main; sys.exit(main())")
 """What the console script `rung` does, with this interpreter."""
 READY = re.compile(r"listening on (http://\S+)")
 SECRET_NAME = "RIG_WEBHOOK_SECRET"

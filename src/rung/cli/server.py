@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import sys
 from collections.abc import Callable
@@ -50,6 +51,7 @@ def serve_command(
 
     Example: rung serve --port 8787
     """
+    gc.disable()  # what a start makes stays; `settle_memory` turns it on again
     from rung.settings import Settings
 
     settings = Settings()

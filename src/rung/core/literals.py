@@ -471,6 +471,7 @@ def _control(character: str) -> str:
     return character
 
 
+@lru_cache(4096)
 def _of_text(text: str) -> _Known:
     if EDGE in text:
         raise _Unknown
