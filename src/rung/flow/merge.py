@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from rung.core.wire import time_to_json
 from rung.model import Json, Message, Requester, Ticket
+from rung.ports import Arrival
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -83,3 +84,11 @@ def new_messages(arrived: Ticket, known: Collection[str]) -> tuple[Message, ...]
             seen.add(key)
             added.append(message)
     return tuple(added)
+
+
+def delivered(arrivals: Sequence[Arrival], delivery: str) -> list[Arrival]:
+    """The arrivals with the delivery's id; further ones have a number, so that none hides another."""
+    return [
+        replace(a, delivery=a.delivery or (f"{delivery}#{index}" if delivery and index else delivery))
+        for index, a in enumerate(arrivals)
+    ]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rung.core.limits import check_names
 from rung.errors import Invalid, NotFound
 from rung.flow.intake import Intake
+from rung.flow.merge import delivered
 from rung.model import Json
-from rung.ports import Arrival, Connector
+from rung.ports import Connector
 
 
 class KeptPayload(Protocol):
@@ -74,7 +75,9 @@ async def redrive(shelf: Shelf, intake: Intake, connectors: Mapping[str, Connect
         return Redriven(number, (), f"the connector {kept.connector} is not installed")
     try:
         settings = (await shelf.connection(kept.connector)).settings
-        arrivals = _delivered(connector.parse(kept.headers, body, settings=settings), kept.delivery)
+        parsed = connector.parse(kept.headers, body, settings=settings)
+        # The raw bytes are kept already.
+        arrivals = [replace(a, raw=b"", raw_reason="") for a in delivered(parsed, kept.delivery)]
         for arrival in arrivals:
             check_names(arrival.ticket)
         answer = await intake.take(arrivals)
@@ -84,16 +87,3 @@ async def redrive(shelf: Shelf, intake: Intake, connectors: Mapping[str, Connect
         return Redriven(number, (), "it is an event that makes no ticket")
     await shelf.mark_redriven(number)
     return Redriven(number, tuple(dict.fromkeys(r.ticket_id for r in answer.results)))
-
-
-def _delivered(arrivals: Sequence[Arrival], delivery: str) -> list[Arrival]:
-    """The arrivals without their raw bytes (they are kept already) and with the delivery's own id."""
-    return [
-        replace(
-            a,
-            delivery=a.delivery or (f"{delivery}#{i}" if delivery and i else delivery),
-            raw=b"",
-            raw_reason="",
-        )
-        for i, a in enumerate(arrivals)
-    ]

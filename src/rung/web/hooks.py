@@ -6,8 +6,7 @@ What is authentic is never dropped: a payload that cannot be read is kept encryp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,7 +17,8 @@ from starlette.responses import Response
 from rung.core.limits import NAME_LIMIT
 from rung.core.payload import REPLACEMENT, without_surrogates
 from rung.errors import Invalid, Malformed, NotFound, RungError, Unauthenticated
-from rung.ports import Arrival, Connector
+from rung.flow.merge import delivered
+from rung.ports import Connector
 from rung.store.rows import Connection
 from rung.web.bodies import read_body
 from rung.web.deps import Deps
@@ -64,7 +64,7 @@ class Hooks:
         if not arrivals:
             return reply({"results": []})
         try:
-            answer = await take(self._deps, _delivered(arrivals, delivery))
+            answer = await take(self._deps, delivered(arrivals, delivery))
         except (Invalid, NotFound) as error:
             return await self._keep(name, delivery, headers, body, str(error))
         except RungError:
@@ -163,11 +163,3 @@ def _naming(handler: Handler, name: str) -> Handler:
         return await handler(request)
 
     return named
-
-
-def _delivered(arrivals: Sequence[Arrival], delivery: str) -> list[Arrival]:
-    """The arrivals with the delivery's id; further ones have a number, so that none hides another."""
-    return [
-        replace(a, delivery=a.delivery or (f"{delivery}#{index}" if delivery and index else delivery))
-        for index, a in enumerate(arrivals)
-    ]
