@@ -45,7 +45,7 @@ SECRETS = (
     f"mailchimp «{HEX32}-us14»",
     f"brevo «xkeysib§-{HEX64}-{RANDOM40[:16]}»",
     f"twilio api key «SK§{HEX32}»",
-    f"//registry.npmjs.org/:_authToken=«npm§_{RANDOM40[:36]}»",
+    f"//npm.example.org/:_authToken=«npm§_{RANDOM40[:36]}»",
     f"twine upload -p «pypi§-AgEIcHlwaS5vcmc{RANDOM40}»",
     f"docker login with «dckr§_pat_{RANDOM40[:27]}»",
     f"curl -u agent@shop.example/token:«{RANDOM40}» https://shop.zendesk.example/api/v2/tickets.json",
