@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rung.core.payload import storable_text as storable
 from rung.errors import Broken, Malformed
-from rung.store.codec import storable, to_json
+from rung.store.codec import to_json
 from rung.store.vault import Vault, derived, load_key
 
 anything = st.recursive(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -125,6 +126,16 @@ def _storable_text(text: str, oddities: list[str]) -> str:
     if whole is not text:
         _note(oddities, "lone surrogates were replaced")
     return whole
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def storable_text(text: str) -> str:
+    """The text with NUL and lone surrogates, which PostgreSQL cannot hold, replaced one for one by U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return _UNSTORABLE.sub(REPLACEMENT, text)
 
 
 def without_surrogates(text: str) -> str:

@@ -45,7 +45,7 @@ class Again:
 
     async def look_again(self, payload: Mapping[str, Json]) -> None:
         """The handler of the ``look_again`` command: earlier tickets of a signature whose count has changed."""
-        compiled = await self._current()
+        compiled = await self._published.follow(self._transactions)
         ids = await self._recent.recent_tickets(
             str(payload["signature"]),
             within=timedelta(minutes=compiled.policy.window_minutes),
@@ -58,18 +58,13 @@ class Again:
         """The handler of the ``check_ticket`` command: a decision's next check is due."""
         await self.decide_again([str(payload["ticket_id"])], why="next_check")
 
-    async def _current(self) -> Compiled:
-        async with self._transactions.begin() as work:
-            looked = await work.look((), window_minutes=1, deployment_minutes=1)
-        return await self._published.get(looked.policy)
-
     async def decide_again(self, ticket_ids: Sequence[str], *, why: str) -> Sequence[Decision]:
         """Decide tickets by the published policy and the facts of now; returns the decisions that changed.
 
         Works in small transactions and lets others run between them: an intake in the same process must not
         wait for hundreds of readings.
         """
-        compiled = await self._current()
+        compiled = await self._published.follow(self._transactions)
         changed: list[Decision] = []
         for start in range(0, len(ticket_ids), CHUNK):
             chunk = ticket_ids[start : start + CHUNK]

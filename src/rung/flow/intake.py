@@ -19,7 +19,7 @@ from rung.core.read import read
 from rung.errors import Conflict, Invalid, NotFound, RungError, Unavailable
 from rung.flow.merge import storable
 from rung.flow.published import Published
-from rung.flow.settle import Prepared, SameBatch, best_signature, prepare, settle
+from rung.flow.settle import Prepared, SameBatch, asked_of, prepare, settle
 from rung.model import Decision, Reading
 from rung.ports import Arrival, Asked, Looked, Reply, Taken, Transactions, UnitOfWork
 
@@ -134,9 +134,7 @@ class Intake:
         if not arrivals and idempotency is None:
             return Answer(())
         if not self._published.current:
-            async with self._transactions.begin() as work:
-                looked = await work.look((), window_minutes=1, deployment_minutes=1)
-            await self._published.get(looked.policy)
+            await self._published.follow(self._transactions)
         compiled = await self._published.get(self._published.current)
         kept = tuple(replace(a, ticket=storable(a.ticket)) for a in arrivals)
         request = _Request(
@@ -264,7 +262,7 @@ class Intake:
     async def _round(self, work: UnitOfWork, round_: list[tuple[_Request, int]]) -> None:
         """Look, decide and write for arrivals of distinct tickets."""
         compiled = await self._published.get(self._published.current)
-        asked = [asked_of(r.arrivals[i], r.readings[i]) for r, i in round_]
+        asked = [asked_of(r.arrivals[i], r.arrivals[i].ticket, r.readings[i]) for r, i in round_]
         looked = await self._look(work, asked, compiled)
         if looked.policy != compiled.policy.version:
             compiled = await self._published.get(looked.policy)
@@ -272,7 +270,7 @@ class Intake:
             for request in {id(r): r for r, _ in round_}.values():
                 request.readings = [read(compiled, a.ticket, key=self._key) for a in request.arrivals]
                 request.policy = compiled.policy.version
-            asked = [asked_of(r.arrivals[i], r.readings[i]) for r, i in round_]
+            asked = [asked_of(r.arrivals[i], r.arrivals[i].ticket, r.readings[i]) for r, i in round_]
             looked = await self._look(work, asked, compiled)
         prepared: list[Prepared] = []
         for request, index in round_:
@@ -303,20 +301,6 @@ class Intake:
         return await work.look(
             asked, window_minutes=policy.window_minutes, deployment_minutes=policy.deployment_minutes
         )
-
-
-def asked_of(arrival: Arrival, reading: Reading) -> Asked:
-    """What the facts query must know of an arrival."""
-    ticket = arrival.ticket
-    return Asked(
-        ticket_id=ticket.id,
-        connector=arrival.connector,
-        delivery=arrival.delivery,
-        account_id=ticket.account.id if ticket.account else "",
-        requester_email=ticket.requester.email if ticket.requester else "",
-        signature=best_signature(reading),
-        services=tuple(s.id for s in reading.services),
-    )
 
 
 def _rounds(requests: Sequence[_Request]) -> list[list[tuple[_Request, int]]]:

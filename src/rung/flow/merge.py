@@ -6,23 +6,10 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from rung.core.payload import storable_text
 from rung.core.wire import time_to_json
 from rung.model import Json, Message, Requester, Ticket
 from rung.ports import Arrival
-
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-def storable_text(text: str) -> str:
-    """The text with NUL and lone surrogates, which PostgreSQL cannot hold, replaced one for one by U+FFFD."""
-    if text.isascii() and "\0" not in text:
-        return text
-    text = text.replace("\0", REPLACEMENT)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "".join(REPLACEMENT if "\ud800" <= c <= "\udfff" else c for c in text)
-    return text
 
 
 def storable_json(value: Json) -> Json:

@@ -7,7 +7,7 @@ import asyncio
 from rung.core.compiled import Compiled, compile_policy
 from rung.errors import Broken
 from rung.policy.load import load_files
-from rung.ports import Policies
+from rung.ports import Policies, Transactions
 
 KEPT = 4
 """Versions kept compiled: the current one and those that just were, for requests still on their way."""
@@ -50,3 +50,14 @@ class Published:
                         del self._compiled[next(iter(self._compiled))]
         self.current = version
         return compiled
+
+    async def follow(self, transactions: Transactions) -> Compiled:
+        """The policy that the store's pointer names now.
+
+        Raises:
+            Broken: nothing was ever published.
+            Unavailable: the database does not answer.
+        """
+        async with transactions.begin() as work:
+            looked = await work.look((), window_minutes=1, deployment_minutes=1)
+        return await self.get(looked.policy)

@@ -45,16 +45,7 @@ class Prepared:
     @property
     def asked(self) -> Asked:
         """What the facts query must know."""
-        ticket = self.ticket
-        return Asked(
-            ticket_id=ticket.id,
-            connector=self.arrival.connector,
-            delivery=self.arrival.delivery,
-            account_id=ticket.account.id if ticket.account else "",
-            requester_email=ticket.requester.email if ticket.requester else "",
-            signature=best_signature(self.reading),
-            services=tuple(s.id for s in self.reading.services),
-        )
+        return asked_of(self.arrival, self.ticket, self.reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +64,19 @@ class SameBatch:
 
     accounts: dict[str, set[str]] = field(default_factory=dict)
     open: set[tuple[str, str]] = field(default_factory=set)
+
+
+def asked_of(arrival: Arrival, ticket: Ticket, reading: Reading) -> Asked:
+    """What the facts query must know of an arrival and of its ticket."""
+    return Asked(
+        ticket_id=ticket.id,
+        connector=arrival.connector,
+        delivery=arrival.delivery,
+        account_id=ticket.account.id if ticket.account else "",
+        requester_email=ticket.requester.email if ticket.requester else "",
+        signature=best_signature(reading),
+        services=tuple(s.id for s in reading.services),
+    )
 
 
 def best_signature(reading: Reading) -> str:

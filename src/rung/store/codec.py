@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from rung.core.payload import storable_text as storable
 from rung.core.wire import account_from_json, decision_from_json, ticket_to_json, time_from_json
 from rung.errors import Malformed
 from rung.model import Attachment, Decision, Json, Message, Requester, Ticket
-
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-def storable(text: str) -> str:
-    """The text with NUL and lone surrogates replaced one for one; offsets stay.
-
-    The flow has done so already; here it costs a scan and keeps one bad text from failing a whole batch.
-    """
-    if text.isascii() and "\0" not in text:
-        return text
-    return _UNSTORABLE.sub(REPLACEMENT, text)
 
 
 def to_json(value: Json) -> str:

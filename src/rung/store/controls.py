@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
-
+from rung.core.payload import storable_text as storable
 from rung.errors import Malformed, NotFound
 from rung.model import Json, Mode
-from rung.store.codec import from_json, storable, to_json
+from rung.policy.bundle import pack, unpack
+from rung.store.codec import from_json, to_json
 from rung.store.database import Database
 from rung.store.queries import sql
 from rung.store.rows import Connection, Kept, Page, PolicyMove, Token
@@ -42,7 +41,7 @@ class Controls:
 
         The same version always keeps the files it was first published with.
         """
-        blob = zlib.compress(orjson.dumps(dict(files)))
+        blob = pack(files)
         async with self._database.read() as connection, connection.transaction():
             await connection.execute(sql("lock_policy"))
             await connection.execute(sql("insert_policy"), version, blob, author, note)
@@ -95,8 +94,7 @@ class Controls:
         blob = await self._database.value("policy_blob", version)
         if blob is None:
             raise NotFound(f"policy {version} was never published")
-        found: dict[str, str] = orjson.loads(zlib.decompress(blob))
-        return found
+        return unpack(blob)
 
     # ------------------------------------------------------------ switches
     async def set_mode(self, scope: str, mode: Mode | None, *, author: str = "") -> None:

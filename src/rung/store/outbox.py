@@ -7,8 +7,9 @@ import importlib
 from collections.abc import Sequence
 from datetime import timedelta
 
+from rung.core.payload import storable_text as storable
 from rung.errors import NotFound
-from rung.store.codec import from_json, storable
+from rung.store.codec import from_json
 from rung.store.database import Database
 from rung.store.migrate import QUEUE_MODULE, WAKE, queue_queries
 from rung.store.rows import Claimed, Page, Parked

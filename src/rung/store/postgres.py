@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from rung.core.payload import storable_text as storable
 from rung.errors import NotFound
 from rung.model import Account, Secret
 from rung.ports import Command, HumanAction, LedgerEntry, UnitOfWork
 from rung.store import migrate
-from rung.store.codec import decision_of, from_json, messages_of, storable, ticket_of, to_json
+from rung.store.codec import decision_of, from_json, messages_of, ticket_of, to_json
 from rung.store.controls import Controls
 from rung.store.database import Database, translated
 from rung.store.outbox import Outbox

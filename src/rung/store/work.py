@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from rung.core.payload import storable_text as storable
 from rung.core.wire import decision_to_json, time_from_json
 from rung.errors import Conflict
 from rung.flow.merge import message_key
 from rung.model import Facts, Json
 from rung.ports import Asked, HumanAction, Looked, Reply, StoredTicket, Taken
-from rung.store.codec import decision_of, from_json, messages_of, rest_of, storable, ticket_of, to_json
+from rung.store.codec import decision_of, from_json, messages_of, rest_of, ticket_of, to_json
 from rung.store.queries import sql
 from rung.store.vault import Vault
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rung.core.limits import NAME_LIMIT
-from rung.core.payload import REPLACEMENT, without_surrogates
+from rung.core.payload import storable_text, without_surrogates
 from rung.errors import Invalid, Malformed, NotFound, RungError, Unauthenticated
 from rung.flow.merge import delivered
 from rung.ports import Connector
@@ -111,7 +111,7 @@ class Hooks:
     async def _keep(
         self, name: str, delivery: str, headers: Mapping[str, str], body: bytes, reason: str
     ) -> Response:
-        reason = without_surrogates(reason).replace("\0", REPLACEMENT)
+        reason = storable_text(reason)
         kept = await self._deps.records.keep_payload(
             name, body, delivery=delivery[:NAME_LIMIT], headers=_harmless(headers), reason=reason
         )
